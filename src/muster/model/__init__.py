@@ -1,0 +1,1 @@
+"""The records, errors and small protocols that every room speaks of."""
