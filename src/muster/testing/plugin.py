@@ -1,0 +1,1 @@
+"""A pytest plugin that gives a real agent as a fixture."""
