@@ -1,0 +1,1 @@
+"""Answers applications by DNS."""

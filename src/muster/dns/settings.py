@@ -1,0 +1,52 @@
+"""What the DNS edge needs to know of the configuration, in seconds and lower-case names."""
+
+from msgspec import Struct, field
+
+
+class AuthoritySettings(Struct, frozen=True, kw_only=True):
+    """The times of the SOA record, in seconds."""
+
+    refresh: int = 3600
+    retry: int = 600
+    expire: int = 86400
+    minimum_ttl: int = 0
+
+
+class DnsSettings(Struct, frozen=True, kw_only=True):
+    """`dns_config` and what belongs to it. Times are seconds."""
+
+    domain: str = "consul."
+    alternative_domain: str = ""
+    datacenter: str = "dc1"
+    node_name: str = ""
+    recursors: tuple[str, ...] = ()
+    recursor_timeout: float = 2.0
+    allow_stale: bool = True
+    only_passing: bool = False
+    node_ttl: int = 0
+    service_ttl: dict[str, int] = field(default_factory=dict)
+    """By service name; a name that ends in `*` stands for all names with that beginning."""
+    udp_answer_limit: int = 3
+    record_limit: int = 0
+    """The most A, AAAA or ANY records in an answer; 0 is no limit."""
+    enable_truncate: bool = False
+    disable_compression: bool = False
+    node_meta_texts: bool = True
+    translate_wan_addresses: bool = False
+    use_cache: bool = False
+    cache_max_age: int = 0
+    authority: AuthoritySettings = field(default_factory=AuthoritySettings)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return (self.domain, self.alternative_domain) if self.alternative_domain else (self.domain,)
+
+    def ttl_of_service(self, name: str) -> int:
+        """The time to live of a service's records: its own setting, or that of the longest matching beginning."""
+        settings = self.service_ttl
+        if not settings:
+            return 0
+        if name in settings:
+            return settings[name]
+        beginnings = [key for key in settings if key.endswith("*") and name.startswith(key[:-1])]
+        return settings[max(beginnings, key=len)] if beginnings else 0
