@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Random sequences of requests, recorded from the real Consul and replayed against Muster.
 
-  differential.py record --consul PATH [--seeds 1-20]      writes differential/SEED.json.gz
-  differential.py replay --binary muster [--seeds 1-20]    compares with what was recorded
-  differential.py explore --consul PATH --binary muster --count 5 [--from SEED]    new seeds, both live
+differential.py record --consul PATH [--seeds 1-20]      writes differential/SEED.json.gz
+differential.py replay --binary muster [--seeds 1-20]    compares with what was recorded
+differential.py explore --consul PATH --binary muster --count 5 [--from SEED]    new seeds, both live
 """
 
 import argparse
@@ -60,7 +60,9 @@ def report(seed: int, golden: dict, mismatches: list, most: int) -> int:
     wrong = {m.step for m in mismatches}
     print(f"seed {seed}: {len(golden['responses']) - len(wrong)} of {len(golden['responses'])} steps alike", flush=True)
     for m in mismatches[:most]:
-        print(f"    step {m.step} {m.request}\n      {m.kind} {m.path}: expected {conform.shorten(m.expected)}, got {conform.shorten(m.actual)}")
+        print(
+            f"    step {m.step} {m.request}\n      {m.kind} {m.path}: expected {conform.shorten(m.expected)}, got {conform.shorten(m.actual)}"
+        )
     return len(wrong)
 
 

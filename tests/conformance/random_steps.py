@@ -23,7 +23,23 @@ SESSIONS = [f"s{i}" for i in range(6)]
 QUERIES = [f"q{i}" for i in range(4)]
 INDEXES = [f"i{i}" for i in range(4)]
 NOBODY = "00000000-0000-4000-8000-00000000dead"
-BROKEN_BODIES = ["{", "nonsense", "[]", "[1]", "null", '"text"', "{}", '{"Node": 5}', '{"ID": {}}', "[" * 40, "", "true", "12", '{"a":}', "\x00"]
+BROKEN_BODIES = [
+    "{",
+    "nonsense",
+    "[]",
+    "[1]",
+    "null",
+    '"text"',
+    "{}",
+    '{"Node": 5}',
+    '{"ID": {}}',
+    "[" * 40,
+    "",
+    "true",
+    "12",
+    '{"a":}',
+    "\x00",
+]
 FILTERS = [
     'Node == "n1"', 'Node != "n2"', 'Node matches "^n"', "Node in n1", 'Meta.zone == "a"', '"zone" in Meta', "Meta is empty",
     "ServiceTags contains v1", '"v1" in ServiceTags', "ServicePort == 80", "ServicePort == abc", "Service.Port == 80",
@@ -215,7 +231,13 @@ def txn_catalog(s):
     if kind == "Node":
         return {"Node": {"Verb": verb, "Node": {"Node": s.one(NODES), "Address": "10.1.0.1", "Meta": {"zone": s.one("ab")}}}}
     if kind == "Service":
-        return {"Service": {"Verb": verb, "Node": s.one(NODES), "Service": {"ID": f"{s.one(SERVICES)}1", "Service": s.one(SERVICES), "Port": 80}}}
+        return {
+            "Service": {
+                "Verb": verb,
+                "Node": s.one(NODES),
+                "Service": {"ID": f"{s.one(SERVICES)}1", "Service": s.one(SERVICES), "Port": 80},
+            }
+        }
     return {"Check": {"Verb": verb, "Check": {"Node": s.one(NODES), "CheckID": s.one(CHECKS), "Name": "c", "Status": s.one(STATUSES)}}}
 
 
@@ -235,7 +257,12 @@ def register(s):
         body["ID"] = s.one(["40e4a748-2192-161a-0510-9bf59fe950b5", "40e4a748-2192-161a-0510-9bf59fe950b6", "not-a-uuid", ""])
     if s.rarely(0.7):
         name = s.one(SERVICES[:4])
-        body["Service"] = {"ID": f"{name}{s.one([1, 2])}", "Service": name, "Port": s.one([80, 81, 0]), "Tags": s.one([None, [], TAGS[:1], TAGS])}
+        body["Service"] = {
+            "ID": f"{name}{s.one([1, 2])}",
+            "Service": name,
+            "Port": s.one([80, 81, 0]),
+            "Tags": s.one([None, [], TAGS[:1], TAGS]),
+        }
         if s.rarely(0.3):
             body["Service"]["Address"] = s.one(["10.9.9.9", "", "host.example"])
         if s.rarely(0.2):
@@ -278,7 +305,9 @@ def catalog_node(s):
 
 
 def health_service(s):
-    return get(f"/v1/health/service/{s.one(SERVICES)}" + s.options(s.filter(), f"tag={s.one(TAGS)}", "passing", "passing=0", "node-meta=zone:a"))
+    return get(
+        f"/v1/health/service/{s.one(SERVICES)}" + s.options(s.filter(), f"tag={s.one(TAGS)}", "passing", "passing=0", "node-meta=zone:a")
+    )
 
 
 def health_node(s):
@@ -298,7 +327,9 @@ def coordinate_node(s):
 
 
 def event_fire(s):
-    return put(f"/v1/event/fire/{s.one(['deploy', 'restart'])}" + s.options("node=conform", "service=web", "tag=v1"), s.one(["payload", ""]))
+    return put(
+        f"/v1/event/fire/{s.one(['deploy', 'restart'])}" + s.options("node=conform", "service=web", "tag=v1"), s.one(["payload", ""])
+    )
 
 
 def status(s):
@@ -370,13 +401,19 @@ def config_get(s):
 
 
 def config_delete(s):
-    return conform.call("DELETE", f"/v1/config/{s.one(['service-defaults/web', 'service-defaults/db', 'proxy-defaults/global', 'absent/x'])}")
+    return conform.call(
+        "DELETE", f"/v1/config/{s.one(['service-defaults/web', 'service-defaults/db', 'proxy-defaults/global', 'absent/x'])}"
+    )
 
 
 def autopilot(s):
     if s.rarely(0.5):
         return get("/v1/operator/autopilot/configuration" + s.options())
-    body = {"CleanupDeadServers": s.one([True, False]), "LastContactThreshold": s.one(["200ms", "1s", "x", 5]), "MaxTrailingLogs": s.one([250, 500])}
+    body = {
+        "CleanupDeadServers": s.one([True, False]),
+        "LastContactThreshold": s.one(["200ms", "1s", "x", 5]),
+        "MaxTrailingLogs": s.one([250, 500]),
+    }
     return put("/v1/operator/autopilot/configuration" + s.options("cas=0"), body)
 
 

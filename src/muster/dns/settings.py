@@ -2,6 +2,9 @@
 
 from msgspec import Struct, field
 
+from muster.agent.config.config import Config
+from muster.model.durations import SECOND, seconds
+
 
 class AuthoritySettings(Struct, frozen=True, kw_only=True):
     """The times of the SOA record, in seconds."""
@@ -50,3 +53,29 @@ class DnsSettings(Struct, frozen=True, kw_only=True):
             return settings[name]
         beginnings = [key for key in settings if key.endswith("*") and name.startswith(key[:-1])]
         return settings[max(beginnings, key=len)] if beginnings else 0
+
+
+def settings_of(config: Config) -> DnsSettings:
+    """What the agent's configuration says of DNS."""
+    own = config.dns
+    return DnsSettings(
+        domain=config.domain.lower().rstrip(".") + ".",
+        alternative_domain=config.alt_domain.lower().rstrip(".") + "." if config.alt_domain else "",
+        datacenter=config.datacenter,
+        node_name=config.node_name,
+        recursors=config.recursors,
+        recursor_timeout=seconds(own.recursor_timeout),
+        allow_stale=own.allow_stale,
+        only_passing=own.only_passing,
+        node_ttl=own.node_ttl // SECOND,
+        service_ttl={name: ttl // SECOND for name, ttl in own.service_ttl.items()},
+        udp_answer_limit=own.udp_answer_limit,
+        record_limit=own.a_record_limit,
+        enable_truncate=own.enable_truncate,
+        disable_compression=own.disable_compression,
+        node_meta_texts=own.node_meta_txt,
+        translate_wan_addresses=config.translate_wan_addresses,
+        use_cache=own.use_cache,
+        cache_max_age=own.cache_max_age,
+        authority=AuthoritySettings(refresh=own.soa.refresh, retry=own.soa.retry, expire=own.soa.expire, minimum_ttl=own.soa.minimum_ttl),
+    )

@@ -1,0 +1,1 @@
+"""Consensus by Raft, as a library without input or output: messages and time in, effects out."""

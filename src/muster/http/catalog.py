@@ -1,0 +1,136 @@
+"""/v1/catalog: nodes, services, and registering them from outside."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from muster.http.answers import json_answer, read_cached, read_with_level, then, truth
+from muster.http.bodies import decode
+from muster.http.messages import Outcome, Request, Response
+from muster.http.parameters import node_meta, read_options, required, source, token
+from muster.http.routing import Context
+from muster.http.views import node_service, service_node
+from muster.model.catalog import Node, NodeServices, ServiceNode
+from muster.wire.commands import DeregisterRequest, RegisterRequest
+from muster.wire.replies import Reply
+from muster.wire.requests import DatacenterRequest, NodeRequest, QueryOptions, ServiceRequest
+
+
+def register(request: Request, context: Context) -> Outcome:
+    """PUT: a node, a service, checks. Only the body names the datacenter."""
+    given = decode(RegisterRequest, request.body)
+    command = replace(given, datacenter=given.datacenter or context.settings.datacenter, token=given.token or token(request, context))
+    return then(context.agent.call("Catalog.Register", command), truth, request, context)
+
+
+def deregister(request: Request, context: Context) -> Outcome:
+    """PUT: removes a node, a service or a check."""
+    given = decode(DeregisterRequest, request.body)
+    command = replace(given, datacenter=given.datacenter or context.settings.datacenter, token=given.token or token(request, context))
+    return then(context.agent.call("Catalog.Deregister", command), truth, request, context)
+
+
+def datacenters(request: Request, context: Context) -> Outcome:
+    """GET: the names of all datacenters, the nearest first."""
+    options = read_options(request, context, default_consistency=False)
+    question = DatacenterRequest(datacenter=context.settings.datacenter, use_cache=options.get("use_cache", False))
+    extra = context.cache.line("Catalog.ListDatacenters", question) if question.use_cache else b""
+    return then(context.agent.call("Catalog.ListDatacenters", question), _datacenters, request, context, extra)
+
+
+def _datacenters(reply: Reply, request: Request, context: Context, extra: bytes) -> Response:
+    return json_answer(reply.value or [], request, context, headers=extra)
+
+
+def nodes(request: Request, context: Context) -> Outcome:
+    """GET: all nodes."""
+    question = _whole(request, context)
+    return read_with_level(context, request, "Catalog.ListNodes", question, node_list)
+
+
+def node_list(rows: list[Node] | None) -> list[Node]:
+    return rows or []
+
+
+def services(request: Request, context: Context) -> Outcome:
+    """GET: the names of all services with their tags. A filter is ignored."""
+    question = replace(_whole(request, context), filter="")
+    return read_cached(context, request, "Catalog.ListServices", question, _service_tags)
+
+
+def _service_tags(names: dict[str, list[str]] | None) -> dict[str, list[str]]:
+    return {name: tags or [] for name, tags in (names or {}).items()}
+
+
+def _whole(request: Request, context: Context) -> DatacenterRequest:
+    options = read_options(request, context)
+    return DatacenterRequest(node_meta_filters=node_meta(request), source=source(request, context), **options)
+
+
+def service_question(request: Request, context: Context, connect: bool = False, ingress: bool = False) -> ServiceRequest:
+    """The question for the instances of the service that the path names."""
+    options = read_options(request, context)
+    tags = tuple(request.query.get("tag", ())) if request.raw_query else ()
+    return ServiceRequest(
+        service_name=required(request.rest, "Missing service name"),
+        connect=connect,
+        ingress=ingress,
+        service_tags=tags,
+        tag_filter=bool(tags),
+        node_meta_filters=node_meta(request),
+        source=source(request, context),
+        **options,
+    )
+
+
+def service(request: Request, context: Context) -> Outcome:
+    """GET: the instances of a service."""
+    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context), _service_nodes)
+
+
+def connect(request: Request, context: Context) -> Outcome:
+    """GET: the instances that speak for a service in the mesh."""
+    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context, connect=True), _service_nodes)
+
+
+def _service_nodes(rows: list[ServiceNode] | None) -> list[Any]:
+    return [service_node(row) for row in rows or ()]
+
+
+def node_question(request: Request, context: Context) -> NodeRequest:
+    """The question about the node that the path names."""
+    options = read_options(request, context)
+    return NodeRequest(node=required(request.rest, "Missing node name"), **options)
+
+
+def node(request: Request, context: Context) -> Outcome:
+    """GET: a node and its services by their ids; `null` if there is no such node."""
+    return read_with_level(context, request, "Catalog.NodeServices", node_question(request, context), _by_id)
+
+
+def _by_id(found: NodeServices | None) -> Any:
+    if found is None:
+        return None
+    return {"Node": found.node, "Services": {one.id: node_service(one) for one in found.services}}
+
+
+def node_services(request: Request, context: Context) -> Outcome:
+    """GET: a node and the list of its services."""
+    return read_with_level(context, request, "Catalog.NodeServiceList", node_question(request, context), _listed)
+
+
+def _listed(found: NodeServices | None) -> Any:
+    if found is None:
+        return {"Node": None, "Services": None}
+    return {"Node": found.node, "Services": [node_service(one) for one in found.services]}
+
+
+def gateway_services(request: Request, context: Context) -> Outcome:
+    """GET: what a gateway serves; the mesh is not run here, so nothing."""
+    required(request.rest, "Missing gateway name")
+    question = QueryOptions(**read_options(request, context))
+    return then(Reply(value=[]), _nothing_served, request, context, question)
+
+
+def _nothing_served(reply: Reply, request: Request, context: Context, question: QueryOptions) -> Response:
+    return json_answer(reply.value, request, context)

@@ -1,0 +1,75 @@
+"""The head of an answer, and its body in gzip where the client takes it."""
+
+import zlib
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from muster.http.messages import Request, Response
+
+if TYPE_CHECKING:
+    from muster.http.listener import Listener
+
+LONG_BODY = 128 * 1024  # bytes; more is compressed slice by slice, because 1 MB takes some 20 ms
+SLICE = 64 * 1024
+GZIP_LINE = b"Content-Encoding: gzip\r\n"
+_GZIP = 31  # zlib's window bits for a gzip head and trailer
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {413: "Request Entity Too Large"}
+STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n".encode() for status, reason in _REASONS.items()}
+
+
+def head(listener: "Listener", request: Request, response: Response, length: int | None) -> bytes:
+    """Status line and headers. `length` None: the body is sent in chunks (HTTP/1.0: until the end of the connection)."""
+    status = STATUS_LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status
+    common = listener.common_headers if request.endpoint is not None else b""
+    if request.version_10 or not request.keep_alive or length is None:
+        status, extra = _unusual(status, request, length)
+        if length is None:
+            return b"%b%b%b%b%b\r\n" % (status, common, response.headers, listener.date, extra)
+        return b"%b%b%b%b%bContent-Length: %d\r\n\r\n" % (status, common, response.headers, listener.date, extra, length)
+    return b"%b%b%b%bContent-Length: %d\r\n\r\n" % (status, common, response.headers, listener.date, length)
+
+
+def _unusual(status: bytes, request: Request, length: int | None) -> tuple[bytes, bytes]:
+    extra = b""
+    if request.version_10:
+        status = status.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+        if length is None:
+            request.keep_alive = False
+        elif request.keep_alive:
+            extra = b"Connection: keep-alive\r\n"
+    else:
+        if length is None:
+            extra = b"Transfer-Encoding: chunked\r\n"
+        if not request.keep_alive:
+            extra += b"Connection: close\r\n"
+    return status, extra
+
+
+def packed(request: Request, response: Response) -> Response:
+    """The answer with its body in gzip: whole if it is short, slice by slice if it is long."""
+    body = response.body
+    assert isinstance(body, bytes)
+    headers = response.headers + GZIP_LINE
+    if len(body) < LONG_BODY or request.version_10:
+        return Response(response.status, headers, gzip_bytes(body), encoded=True)
+    return Response(response.status, headers, gzip_parts(slices(body)), encoded=True)
+
+
+def gzip_bytes(body: bytes) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+    return packer.compress(body) + packer.flush()
+
+
+def slices(body: bytes) -> Iterator[bytes]:
+    for start in range(0, len(body), SLICE):
+        yield body[start : start + SLICE]
+
+
+def gzip_parts(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """A stream in gzip. A part that leaves nothing yet gives an empty one."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+    for part in parts:
+        yield packer.compress(part)
+    yield packer.flush()

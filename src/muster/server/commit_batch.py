@@ -1,0 +1,58 @@
+"""Proposals that wait to be written together, and those that wait to be applied."""
+
+import asyncio
+from collections import deque
+
+from muster.raft.entries import Proposal
+
+MAXIMUM_ENTRIES = 512  # of one batch: they are applied in one turn of the loop, which must stay short
+MAXIMUM_BYTES = 4 << 20
+
+Waiter = asyncio.Future[object] | None
+
+
+class CommitBatch:
+    """A queue in two stages, both in order: not yet proposed; proposed, and waiting for its index to be applied."""
+
+    def __init__(self) -> None:
+        self._proposals: deque[Proposal] = deque()
+        self._waiters: deque[Waiter] = deque()
+        self.waiting: deque[tuple[int, asyncio.Future[object]]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._proposals)
+
+    def add(self, proposal: Proposal, waiter: Waiter) -> None:
+        """Queues one; `waiter` is completed when its entry is applied."""
+        self._proposals.append(proposal)
+        self._waiters.append(waiter)
+
+    def take(self, next_index: int) -> list[Proposal]:
+        """The next batch, whose entries will have the indexes from `next_index` on."""
+        if len(self._proposals) <= MAXIMUM_ENTRIES and sum(len(p.data) for p in self._proposals) <= MAXIMUM_BYTES:
+            batch, waiters = list(self._proposals), list(self._waiters)
+            self._proposals.clear()
+            self._waiters.clear()
+        else:
+            batch, waiters = self._part()
+        for index, waiter in enumerate(waiters, next_index):
+            if waiter is not None:
+                self.waiting.append((index, waiter))
+        return batch
+
+    def fail(self, error: Exception) -> None:
+        """Ends everything with an error."""
+        for waiter in [*(future for _, future in self.waiting), *self._waiters]:
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error)
+        self._proposals.clear()
+        self._waiters.clear()
+        self.waiting.clear()
+
+    def _part(self) -> tuple[list[Proposal], list[Waiter]]:
+        batch: list[Proposal] = []
+        size = 0
+        while self._proposals and len(batch) < MAXIMUM_ENTRIES and (not batch or size + len(self._proposals[0].data) <= MAXIMUM_BYTES):
+            size += len(self._proposals[0].data)
+            batch.append(self._proposals.popleft())
+        return batch, [self._waiters.popleft() for _ in batch]

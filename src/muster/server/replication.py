@@ -1,0 +1,53 @@
+"""What endpoints and the leader's duties ask of consensus."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import BinaryIO, Protocol
+
+from muster.raft.membership import Configuration
+from muster.storage.snapshots import SnapshotMeta
+
+
+class Replication(Protocol):
+    """The part of `server.consensus.Consensus` that the server uses."""
+
+    @property
+    def term(self) -> int: ...
+    @property
+    def last_index(self) -> int: ...
+    @property
+    def configuration(self) -> Configuration: ...
+    @property
+    def configuration_index(self) -> int: ...
+
+    def is_leader(self) -> bool:
+        """Whether this server leads, as far as it knows."""
+        ...
+
+    def leader_address(self) -> str:
+        """The leader's "ip:port"; empty if there is none."""
+        ...
+
+    def commit(self, message_type: int, data: bytes, command: object) -> asyncio.Future[object]:
+        """Has a command written, committed and applied; the future is what `StateMachine.apply` returned."""
+        ...
+
+    def barrier(self) -> asyncio.Future[object]:
+        """Completes when everything committed before it is applied here."""
+        ...
+
+    def verify_leader(self) -> asyncio.Future[None]:
+        """Completes when a quorum has confirmed that this server leads."""
+        ...
+
+    def snapshot_now(self) -> asyncio.Future[SnapshotMeta]:
+        """Takes a snapshot of what is applied now."""
+        ...
+
+    def open_snapshot(self, meta: SnapshotMeta) -> BinaryIO:
+        """The state.bin of a snapshot."""
+        ...
+
+    def install(self, content: Iterable[bytes], index: int) -> asyncio.Future[int]:
+        """Replaces the state by an operator's snapshot."""
+        ...

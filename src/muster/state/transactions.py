@@ -1,0 +1,249 @@
+"""Transactions: many operations on keys, nodes, services, checks and sessions; all of them happen, or none.
+
+Every operation is tried, also after one failed, so that the answer names all that is wrong.
+
+Source: reference of the RPC wire, "Txn.Apply"; the recorded answers txn-*.json.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from muster.model.catalog import HealthCheck, Node, NodeService
+from muster.model.errors import CommandFailed, MusterError
+from muster.model.kv import KVEntry
+from muster.state.contracts import CatalogTable
+from muster.state.kv import KV
+from muster.state.sessions import Sessions
+from muster.wire.commands import TxnCheckOp, TxnKVOp, TxnNodeOp, TxnOp, TxnServiceOp, TxnSessionOp
+
+READING_KV_VERBS = frozenset({"get", "get-tree", "check-index", "check-session", "check-not-exists"})
+WRITING_KV_VERBS = frozenset({"set", "cas", "lock", "unlock", "delete", "delete-cas", "delete-tree"})
+
+
+class TxnResult(Struct, frozen=True, gc=False, kw_only=True):
+    """What one operation answers; exactly one field is given."""
+
+    check: HealthCheck | None = field(name="Check", default=None)
+    kv: KVEntry | None = field(name="KV", default=None)
+    node: Node | None = field(name="Node", default=None)
+    service: NodeService | None = field(name="Service", default=None)
+
+
+class TxnError(Struct, frozen=True, gc=False, kw_only=True):
+    """Why the operation at a place (from 0) failed."""
+
+    op_index: int = field(name="OpIndex")
+    what: str = field(name="What")
+
+
+class TxnResponse(Struct, frozen=True, kw_only=True):
+    """Results if all went well, else errors; the other is None."""
+
+    errors: list[TxnError] | None = field(name="Errors", default=None)
+    results: list[TxnResult] | None = field(name="Results", default=None)
+
+
+def is_read_only(ops: Sequence[TxnOp]) -> bool:
+    """No operation writes, so the transaction needs no log entry. Unknown verbs of keys count as reads, as with the peers."""
+    for op in ops:
+        other = op.node or op.service or op.check
+        if op.session is not None or (other is not None and other.verb != "get"):
+            return False
+        if op.kv is not None and op.kv.verb in WRITING_KV_VERBS:
+            return False
+    return True
+
+
+class Transactions:
+    """Runs operations on the tables. Taking back what a failed transaction did is the caller's part."""
+
+    def __init__(self, kv: KV, catalog: CatalogTable, sessions: Sessions) -> None:
+        self._kv = kv
+        self._catalog = catalog
+        self._sessions = sessions
+
+    def run(self, index: int, ops: Sequence[TxnOp]) -> TxnResponse:
+        """Applies the operations at `index`, in order."""
+        results: list[TxnResult] = []
+        errors: list[TxnError] = []
+        for number, op in enumerate(ops):
+            try:
+                if op.kv is not None:
+                    self._run_kv(index, op.kv, results)
+                elif op.node is not None:
+                    self._run_node(index, op.node, results)
+                elif op.service is not None:
+                    self._run_service(index, op.service, results)
+                elif op.check is not None:
+                    self._run_check(index, op.check, results)
+                elif op.session is not None:
+                    self._run_session(index, op.session)
+            except MusterError as error:
+                errors.append(TxnError(op_index=number, what=error.wire_text))
+        if errors:
+            return TxnResponse(errors=errors)
+        return TxnResponse(results=results)
+
+    def _run_kv(self, index: int, op: TxnKVOp, results: list[TxnResult]) -> None:
+        operate = _KV_OPERATIONS.get(op.verb)
+        if operate is None:
+            raise CommandFailed(f'unknown KV verb "{op.verb}"')
+        entry = operate(self._kv, index, op.entry)
+        if entry is None:
+            return
+        if isinstance(entry, list):
+            results.extend([TxnResult(kv=found) for found in entry])
+        elif op.verb == "get":
+            results.append(TxnResult(kv=entry))
+        else:
+            results.append(TxnResult(kv=_without_value(entry)))
+
+    def _run_node(self, index: int, op: TxnNodeOp, results: list[TxnResult]) -> None:
+        catalog, node, name = self._catalog, op.node, op.node.node
+        match op.verb:
+            case "get" | "set":
+                if op.verb == "set":
+                    catalog.set_node(index, node)
+            case "cas":
+                _require(catalog.check_and_set_node(index, node), f'failed to set node "{name}", index is stale')
+            case "delete":
+                return catalog.delete_node(index, name)
+            case "delete-cas":
+                deleted = catalog.check_and_delete_node(index, name, node.modify_index)
+                return _require(deleted, f'failed to delete node "{name}", index is stale')
+            case verb:
+                raise CommandFailed(f'unknown Node verb "{verb}"')
+        found = catalog.find_node(name, node.id)
+        _require(found is not None, f'node "{name}" doesn\'t exist')
+        results.append(TxnResult(node=found))
+        return None
+
+    def _run_service(self, index: int, op: TxnServiceOp, results: list[TxnResult]) -> None:
+        catalog, service, node = self._catalog, op.service, op.node
+        what = f'service "{service.id}" on node "{node}"'
+        match op.verb:
+            case "get" | "set":
+                if op.verb == "set":
+                    catalog.set_service(index, node, service)
+            case "cas":
+                _require(catalog.check_and_set_service(index, node, service), f"failed to set {what}, index is stale")
+            case "delete":
+                return catalog.delete_service(index, node, service.id)
+            case "delete-cas":
+                deleted = catalog.check_and_delete_service(index, node, service.id, service.modify_index)
+                return _require(deleted, f"failed to delete {what}, index is stale")
+            case verb:
+                raise CommandFailed(f'unknown Service verb "{verb}"')
+        found = catalog.find_service(node, service.id)
+        _require(found is not None, f"{what} doesn't exist")
+        results.append(TxnResult(service=found))
+        return None
+
+    def _run_check(self, index: int, op: TxnCheckOp, results: list[TxnResult]) -> None:
+        catalog, check = self._catalog, op.check
+        what = f'check "{check.check_id}" on node "{check.node}"'
+        match op.verb:
+            case "get" | "set":
+                if op.verb == "set":
+                    catalog.set_check(index, check)
+            case "cas":
+                _require(catalog.check_and_set_check(index, check), f"failed to set {what}, index is stale")
+            case "delete":
+                return catalog.delete_check(index, check.node, check.check_id)
+            case "delete-cas":
+                deleted = catalog.check_and_delete_check(index, check.node, check.check_id, check.modify_index)
+                return _require(deleted, f"failed to delete {what}, index is stale")
+            case verb:
+                raise CommandFailed(f'unknown Check verb "{verb}"')
+        found = catalog.find_check(check.node, check.check_id)
+        _require(found is not None, f"{what} doesn't exist")
+        results.append(TxnResult(check=found))
+        return None
+
+    def _run_session(self, index: int, op: TxnSessionOp) -> None:
+        if op.verb != "delete":
+            raise CommandFailed(f'unknown Session verb "{op.verb}"')
+        self._sessions.destroy(index, op.session.id)
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise CommandFailed(otherwise)
+
+
+def _without_value(entry: KVEntry) -> KVEntry:
+    """Results of writes do not repeat the value."""
+    if entry.value is None:
+        return entry
+    return KVEntry(
+        lock_index=entry.lock_index,
+        key=entry.key,
+        flags=entry.flags,
+        session=entry.session,
+        create_index=entry.create_index,
+        modify_index=entry.modify_index,
+    )
+
+
+def _some(entry: KVEntry | None, otherwise: str) -> KVEntry:
+    if entry is None:
+        raise CommandFailed(otherwise)
+    return entry
+
+
+def _check_and_set(kv: KV, index: int, entry: KVEntry) -> KVEntry:
+    return _some(kv.check_and_set(index, entry), f'failed to set key "{entry.key}", index is stale')
+
+
+def _lock(kv: KV, index: int, entry: KVEntry) -> KVEntry:
+    return _some(kv.lock(index, entry), f'failed to lock key "{entry.key}", lock is already held')
+
+
+def _unlock(kv: KV, index: int, entry: KVEntry) -> KVEntry:
+    return _some(kv.unlock(index, entry), f'failed to unlock key "{entry.key}", lock isn\'t held, or is held by another session')
+
+
+def _check_and_delete(kv: KV, index: int, entry: KVEntry) -> None:
+    _require(kv.check_and_delete(index, entry.key, entry.modify_index), f'failed to delete key "{entry.key}", index is stale')
+
+
+def _get(kv: KV, _index: int, entry: KVEntry) -> KVEntry:
+    return _some(kv.get(entry.key)[1], f'key "{entry.key}" doesn\'t exist')
+
+
+def _check_session(kv: KV, _index: int, entry: KVEntry) -> KVEntry:
+    key = entry.key
+    found = _some(kv.get(key)[1], f'failed to check session, key "{key}" doesn\'t exist')
+    same = found.session == entry.session
+    _require(same, f'failed session check for key "{key}", current session "{found.session}" != "{entry.session}"')
+    return found
+
+
+def _check_index(kv: KV, _index: int, entry: KVEntry) -> KVEntry:
+    key = entry.key
+    found = _some(kv.get(key)[1], f'failed to check index, key "{key}" doesn\'t exist')
+    same = found.modify_index == entry.modify_index
+    _require(same, f'failed index check for key "{key}", current modify index {found.modify_index} != {entry.modify_index}')
+    return found
+
+
+def _check_not_exists(kv: KV, _index: int, entry: KVEntry) -> None:
+    _require(kv.get(entry.key)[1] is None, f'key "{entry.key}" exists')
+
+
+_KV_OPERATIONS: dict[str, Callable[[KV, int, KVEntry], Any]] = {
+    "set": KV.set,
+    "cas": _check_and_set,
+    "lock": _lock,
+    "unlock": _unlock,
+    "delete": lambda kv, index, entry: kv.delete(index, entry.key),
+    "delete-cas": _check_and_delete,
+    "delete-tree": lambda kv, index, entry: kv.delete_tree(index, entry.key),
+    "get": _get,
+    "get-tree": lambda kv, _index, entry: kv.list(entry.key)[1],
+    "check-session": _check_session,
+    "check-index": _check_index,
+    "check-not-exists": _check_not_exists,
+}
