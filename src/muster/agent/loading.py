@@ -4,8 +4,8 @@ A reload is a difference: what its files did not touch keeps its object, its sta
 """
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,9 +13,11 @@ from muster.agent.definitions import CheckDefinition, ServiceDefinition, parse_c
 from muster.agent.persistence import SavedCheck, SavedService
 from muster.agent.registrar import LOCAL, REMOTE, Registrar
 from muster.model.catalog import CRITICAL
-from muster.model.errors import ConfigurationError, MusterError
+from muster.model.errors import ConfigurationError, MusterError, Rejected
 
 logger = logging.getLogger("agent")
+
+D = TypeVar("D")
 
 
 class Loader:
@@ -28,8 +30,9 @@ class Loader:
 
     def load(self, services: Iterable[tuple[Mapping[str, Any], str]], checks: Iterable[tuple[Mapping[str, Any], str]]) -> None:
         """Bring the host in line with definitions, each with the name of its file. `ConfigurationError` changes nothing."""
-        wanted_services = {definition.id or definition.name: definition for definition in _parsed(services, parse_service, "service")}
-        wanted_checks = {definition.identity(): definition for definition in _parsed(checks, parse_check, "check")}
+        wanted_services = {one.id or one.name: one for one in self._parsed(services, self._service, "service")}
+        known = {*wanted_services, *(name for name, source in self.registrar.service_sources.items() if source == REMOTE)}
+        wanted_checks = {one.identity(): one for one in self._parsed(checks, lambda fields: self._check(fields, known), "check")}
         self._drop_services(wanted_services)
         self._drop_checks(wanted_checks)
         for service_id, service in wanted_services.items():
@@ -39,6 +42,30 @@ class Loader:
             if self.checks.get(check_id) != check or self.registrar.check_sources.get(check_id) != LOCAL:
                 self.registrar.register_check(check, LOCAL)
         self.services, self.checks = wanted_services, wanted_checks
+
+    def _service(self, fields: Mapping[str, Any]) -> ServiceDefinition:
+        service = parse_service(fields)
+        for check in service.check_types():
+            self.registrar.allow(check, LOCAL)
+        return service
+
+    def _check(self, fields: Mapping[str, Any], services: set[str]) -> CheckDefinition:
+        check = parse_check(fields)
+        self.registrar.allow(check, LOCAL)
+        if check.service_id and check.service_id not in services:
+            raise Rejected(f'ServiceID "{check.service_id}" does not exist')
+        return check
+
+    @staticmethod
+    def _parsed(definitions: Iterable[tuple[Mapping[str, Any], str]], parse: Callable[[Mapping[str, Any]], D], what: str) -> list[D]:
+        made = []
+        for fields, source in definitions:
+            try:
+                made.append(parse(fields))
+            except MusterError as error:
+                name = fields.get("Name") or fields.get("ID") or fields.get("name") or ""
+                raise ConfigurationError(f'{source}: {what} "{name}": {error}') from error
+        return made
 
     def _register(self, service: ServiceDefinition, service_id: str) -> None:
         registrar = self.registrar
@@ -90,14 +117,3 @@ class Loader:
             persistence = self.registrar.persistence
             if persistence is not None:
                 persistence.forget_check(check.check_id)
-
-
-def _parsed(definitions: Iterable[tuple[Mapping[str, Any], str]], parse: Any, what: str) -> list[Any]:
-    made = []
-    for fields, source in definitions:
-        try:
-            made.append(parse(fields))
-        except MusterError as error:
-            name = fields.get("Name") or fields.get("ID") or fields.get("name") or ""
-            raise ConfigurationError(f'{source}: {what} "{name}": {error}') from error
-    return made

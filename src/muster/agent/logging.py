@@ -67,7 +67,8 @@ class LineFormatter(logging.Formatter):
         self.indent = indent
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self.indent}{timestamp(record.created, 3)} {TAGS.get(record.levelno, '[INFO] ')} {module(record)}: {redacted(record.getMessage())}"
+        head = f"{self.indent}{timestamp(record.created, 3)} {TAGS.get(record.levelno, '[INFO] ')}"
+        line = f"{head} {module(record)}: {redacted(record.getMessage())}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

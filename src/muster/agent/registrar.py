@@ -64,7 +64,7 @@ class Registrar:
         """A validated service with its checks and its sidecar; nothing is changed if any part is refused."""
         sidecar = sidecar_of(definition, self.local.services(), self.settings.sidecar_ports)
         for check in [*definition.check_types(), *(sidecar.check_types() if sidecar else ())]:
-            self._allow(check, source)
+            self.allow(check, source)
         token = definition.token or token
         service = definition.node_service()
         if is_sidecar:
@@ -111,7 +111,7 @@ class Registrar:
     def register_check(self, definition: CheckDefinition, source: str, token: str = "") -> None:
         """A validated check of the node or of a service that is here."""
         check_type = definition.check_type()
-        self._allow(check_type, source)
+        self.allow(check_type, source)
         self._add_check(
             lone_check(self.local.node, definition), msgspec.structs.replace(check_type, check_id=""), source, definition.token or token
         )
@@ -128,7 +128,8 @@ class Registrar:
             self.persistence.forget_check(check_id)
         self.local.remove_check(check_id)
 
-    def _allow(self, check: CheckType, source: str) -> None:
+    def allow(self, check: CheckType, source: str) -> None:
+        """`Rejected` if the check runs a program and this agent may not."""
         allowed = self.settings.remote_scripts if source == REMOTE else self.settings.local_scripts
         if check.script_args and not allowed:
             raise Rejected(SCRIPTS_DISABLED[source])
@@ -172,7 +173,7 @@ class Registrar:
 
     def restore_check(self, check: HealthCheck, check_type: CheckType, token: str) -> None:
         """A check of the data directory; `Rejected` if it may not run or its service is gone."""
-        self._allow(check_type, REMOTE)
+        self.allow(check_type, REMOTE)
         self._add_check(check, check_type, REMOTE, token)
 
     def _saved_state(self, check_id: str) -> SavedState | None:

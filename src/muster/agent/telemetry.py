@@ -317,4 +317,5 @@ def _flat(key: Key) -> str:
 def _described(one: Aggregate) -> str:
     if one.count == 1:
         return f"Count: 1 Sum: {one.total:.3f}"
-    return f"Count: {one.count} Min: {one.smallest:.3f} Mean: {one.mean:.3f} Max: {one.largest:.3f} Stddev: {one.deviation:.3f} Sum: {one.total:.3f}"
+    spread = f"Min: {one.smallest:.3f} Mean: {one.mean:.3f} Max: {one.largest:.3f} Stddev: {one.deviation:.3f}"
+    return f"Count: {one.count} {spread} Sum: {one.total:.3f}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from muster.cli.connection_flags import CLIENT_FLAGS, SERVER_FLAGS
-from muster.cli.flags import Flag, Parsed
+from muster.cli.flags import Flag, Parsed, Value
 from muster.cli.help import flag_group
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class Invocation:
     def given(self, name: str) -> bool:
         """Whether the flag stands on the command line."""
         return name in self._given
+
+    def given_values(self) -> dict[str, Value]:
+        """The values of the flags that stand on the command line."""
+        return {name: self._values[name] for name in self._given}
 
     def client(self) -> "Client":
         """A client as the environment and the flags say; `InvalidSetting` if that cannot be."""

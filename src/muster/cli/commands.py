@@ -54,7 +54,7 @@ GROUPS = {
     "operator": "Tools for those who run the servers. Used wrongly they can cost the quorum or data.",
     "operator autopilot": "Reads and changes how the leader looks after the set of servers.",
     "operator raft": "Shows the servers that agree by Raft and, in rare cases, removes one that is gone.",
-    "services": "Registers and removes services of the asked agent. For the whole cluster see \"muster catalog\".",
+    "services": 'Registers and removes services of the asked agent. For the whole cluster see "muster catalog".',
     "snapshot": "Saves, restores and inspects the servers' whole state: keys, catalog, sessions, prepared queries, ACLs.\n"
     "With ACLs on, a management token is needed.",
 }

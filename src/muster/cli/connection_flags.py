@@ -1,8 +1,8 @@
 """The flags that all commands share which speak the HTTP API, and the settings that come of them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from muster.cli.flags import SWITCH, TEXT, VALUE, Flag
+from muster.cli.flags import SWITCH, VALUE, Flag
 
 if TYPE_CHECKING:
     from muster.cli.command import Invocation
@@ -39,7 +39,7 @@ def settings(invocation: "Invocation") -> "Settings":
 
     command = invocation.command
     found = from_environment(token_file=invocation.text("token-file"))
-    over = {field: invocation.text(flag) for field, flag in _FIELDS if invocation.text(flag)}
+    over: dict[str, Any] = {field: invocation.text(flag) for field, flag in _FIELDS if invocation.text(flag)}
     if invocation.text("token-file"):
         over.pop("token", None)
     if command.asks_servers:

@@ -180,6 +180,13 @@ def _duration(text: str, _before: Value) -> Value:
         raise _Refused("parse error") from error
 
 
+def _plain_int(text: str, _before: Value) -> Value:
+    value = int(text) if text.lstrip("+-").isdigit() and text.isascii() else None
+    if value is None:
+        raise _Refused(f"strconv.Atoi: parsing {quoted(text)}: invalid syntax")
+    return value
+
+
 def _optional_duration(text: str, _before: Value) -> Value:
     try:
         return parse_duration(text)
@@ -213,4 +220,5 @@ PAIRS = Kind("value", _paired, {})
 OPTIONAL_SWITCH = Kind("value", _optional_boolean, None, is_switch=True)
 OPTIONAL_UINT = Kind("value", _optional_uint, None)
 OPTIONAL_DURATION = Kind("value", _optional_duration, None)
+OPTIONAL_INT = Kind("value", _plain_int, None)
 OPTIONAL_TEXT = Kind("value", _text, None)

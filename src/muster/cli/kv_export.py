@@ -7,8 +7,8 @@ from muster.cli.connection_flags import NAMESPACE
 
 
 def run(invocation: Invocation) -> int:
-    from muster.cli.go_json import dumps
     from muster.client.errors import ClientError, RequestFailed
+    from muster.client.go_json import dumps
 
     if complaint := invocation.too_many(1):
         return invocation.refuse(complaint)

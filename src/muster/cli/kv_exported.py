@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from muster.cli.base64_text import InvalidBase64, decode
 
-
 UNREADABLE = "Cannot unmarshal data: "
 
 

@@ -18,6 +18,8 @@ def run(invocation: Invocation) -> int:
         return invocation.refuse(f"Error! Too many arguments (expected 1, got {count})")
     if not count:
         return invocation.refuse("Error! Missing DATA argument")
+    if not invocation.arguments[0]:
+        return invocation.refuse("Error! Empty DATA argument")
     try:
         found = entries(read_data(invocation.arguments[0]))
     except UnreadableData as error:

@@ -7,7 +7,8 @@ def run(invocation: Invocation) -> int:
     from muster.client.errors import ClientError
 
     if invocation.arguments:
-        return invocation.refuse_with_help(f"Too many arguments (expected 0, got {len(invocation.arguments)})")
+        invocation.out(invocation.command.help())
+        return invocation.refuse(f"Error found unexpected args: [{' '.join(invocation.arguments)}]")
     client = invocation.client()
     try:
         client.agent.leave()

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has had enough; what is still buffered goes nowhere, so that the exit stays silent
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
 
 

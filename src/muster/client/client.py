@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from muster.client.settings import DEFAULT_ADDRESS, Settings, from_environment
 from muster.client.transport import Transport
@@ -149,14 +149,14 @@ class Client:
 
         return Transactions(self.transport)
 
-    def lock(self, key: str, **options: object) -> "Lock":
+    def lock(self, key: str, **options: Any) -> "Lock":
         """A lock on a key; the options are those of `Lock`."""
         from muster.client.locks import Lock
 
-        return Lock(self, key, **options)  # type: ignore[arg-type]
+        return Lock(self, key, **options)
 
-    def semaphore(self, prefix: str, limit: int, **options: object) -> "Semaphore":
+    def semaphore(self, prefix: str, limit: int, **options: Any) -> "Semaphore":
         """A semaphore under a prefix; the options are those of `Semaphore`."""
         from muster.client.semaphores import Semaphore
 
-        return Semaphore(self, prefix, limit, **options)  # type: ignore[arg-type]
+        return Semaphore(self, prefix, limit, **options)

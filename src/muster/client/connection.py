@@ -6,6 +6,8 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import IO
 
 from muster.client.errors import InvalidSetting
@@ -86,12 +88,11 @@ def _load(prefix: str, path: str, load: Callable[[], object]) -> None:
 def _load_directory(context: ssl.SSLContext, path: str) -> None:
     """Every file of the directory is read as a bundle; OpenSSL alone would want hashed names."""
     try:
-        names = sorted(os.listdir(path))
+        files = sorted(Path(path).iterdir())
     except OSError as error:
         raise InvalidSetting(f"Error loading CA Path: {file_problem(path, error)}") from error
-    for name in names:
-        file = os.path.join(path, name)
-        _load("Error loading CA Path: ", file, lambda file=file: context.load_verify_locations(cafile=file))
+    for file in files:
+        _load("Error loading CA Path: ", str(file), partial(context.load_verify_locations, cafile=file))
 
 
 def cause(error: Exception, address: Address) -> str:

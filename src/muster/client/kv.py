@@ -5,6 +5,9 @@ from muster.client.errors import InvalidKey
 from muster.client.queries import Answer, Query
 from muster.model.kv import KVEntry
 
+Entries = list[KVEntry]
+Keys = list[str]
+
 
 class KV(Endpoints):
     """The key/value store. Keys are texts without a leading slash; values are bytes."""
@@ -13,11 +16,11 @@ class KV(Endpoints):
         """The entry of a key, or None if it does not exist; both answers carry an index to block on."""
         return self._entries(key, query).map(lambda entries: entries[0] if entries else None)
 
-    def list(self, prefix: str, query: Query | None = None) -> Answer[list[KVEntry]]:
+    def list(self, prefix: str, query: Query | None = None) -> Answer[Entries]:
         """All entries whose keys begin with the prefix, in order of their keys."""
         return self._entries(prefix, query, ("recurse", ""))
 
-    def keys(self, prefix: str, separator: str = "", query: Query | None = None) -> Answer["list[str]"]:
+    def keys(self, prefix: str, separator: str = "", query: Query | None = None) -> Answer[Keys]:
         """The keys that begin with the prefix, cut after the first separator that follows it."""
         parameters = [("keys", "")] + ([("separator", separator)] if separator else [])
         response = self._get(f"kv/{prefix.removeprefix('/')}", query, *parameters)
@@ -45,7 +48,7 @@ class KV(Endpoints):
         path = f"kv/{key.removeprefix('/')}"
         return decode(self._transport.request("DELETE", path, parameters).require_ok().body, bool)
 
-    def _entries(self, key: str, query: Query | None, *parameters: tuple[str, str]) -> Answer["list[KVEntry]"]:
+    def _entries(self, key: str, query: Query | None, *parameters: tuple[str, str]) -> Answer[Entries]:
         response = self._get(f"kv/{key.removeprefix('/')}", query, *parameters)
         if response.status == 404:
             return Answer([], response.headers)

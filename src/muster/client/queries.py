@@ -13,7 +13,7 @@ class Query(NamedTuple):
     With `index` the agent answers when the data has moved past it, or after `wait`.
     """
 
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # shadows tuple.index, which nobody asks a query for
     wait: str = ""
     datacenter: str = ""
     stale: bool = False
@@ -47,12 +47,12 @@ class Answer(Generic[T]):
 
     def __init__(self, value: T, headers: Mapping[str, str]) -> None:
         self.value = value
-        self.index = _number(headers.get("X-Consul-Index"))
-        self.last_contact = _number(headers.get("X-Consul-LastContact"))
-        self.known_leader = headers.get("X-Consul-KnownLeader") == "true"
-        self.age = _number(headers.get("Age"))
-        self.hit = headers.get("X-Cache") == "HIT"
-        self.hash = headers.get("X-Consul-ContentHash", "")
+        self.index = _number(headers.get("x-consul-index"))
+        self.last_contact = _number(headers.get("x-consul-lastcontact"))
+        self.known_leader = headers.get("x-consul-knownleader") == "true"
+        self.age = _number(headers.get("age"))
+        self.hit = headers.get("x-cache") == "HIT"
+        self.hash = headers.get("x-consul-contenthash", "")
 
     def map(self, change: "Callable[[T], U]") -> "Answer[U]":
         """The same answer with another value."""

@@ -17,7 +17,7 @@ IDLE_CONNECTIONS = 8
 
 
 class Response:
-    """A whole answer: status, headers (names in any case) and body."""
+    """A whole answer: status, headers (by lower-case name) and body."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -49,7 +49,7 @@ class Transport:
                 content = answer.read()
             except _CONNECTION_ERRORS as error:
                 raise self._unreachable(method, self.target(path, parameters), error) from error
-            return Response(answer.status, answer.headers, content)
+            return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
 
     @contextmanager
     def stream(

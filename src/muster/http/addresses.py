@@ -2,8 +2,8 @@
 
 import os
 import socket
-import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster.agent.config.config import Config
@@ -67,7 +67,7 @@ def _bind_unix(path: str, owner: UnixSockets) -> socket.socket:
     try:
         listening.bind(path)
         if owner.mode:
-            os.chmod(path, int(owner.mode, 8))
+            Path(path).chmod(int(owner.mode, 8))
         if owner.user or owner.group:
             os.chown(path, _number("user", owner.user), _number("group", owner.group))
     except (OSError, ValueError) as error:
@@ -94,10 +94,10 @@ def _number(kind: str, name: str) -> int:
 def remove_socket_file(path: str) -> None:
     """Removes a socket that an earlier run left; anything else of that name stays."""
     try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)
+        if Path(path).is_socket():
+            Path(path).unlink()
     except FileNotFoundError:
-        return
+        return  # somebody was faster
 
 
 def tls_context(tls: Tls) -> "ssl.SSLContext":

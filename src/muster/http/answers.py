@@ -32,7 +32,7 @@ def then(outcome: "Reply | Future[Any]", answer: Callable[..., Outcome], *argume
     """`answer(reply, *arguments)`, now or when the reply has come."""
     if isinstance(outcome, Reply):
         return answer(outcome, *arguments)
-    return Pending(outcome, answer, arguments, refuse)  # type: ignore[arg-type]  # an answer may itself be pending
+    return Pending(outcome, answer, arguments, refuse)
 
 
 def ask(context: Context, method: str, question: Any, answer: Callable[..., Outcome], *arguments: Any) -> Outcome:

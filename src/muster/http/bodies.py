@@ -83,6 +83,10 @@ def _read_first(body: bytes) -> Any:
         raise WrongBody(f"invalid character {text[error.pos]!r} looking for beginning of value") from error
     except RecursionError as error:
         raise WrongBody("exceeded max depth") from error
+    except WrongBody:
+        raise
+    except ValueError as error:  # Python reads no number of thousands of digits
+        raise WrongBody("number out of range") from error
 
 
 def _refuse_constant(name: str) -> Any:

@@ -5,9 +5,9 @@ The order of the checks is the peers': blocked, query string, writes by address,
 
 import logging
 
-from muster.http.messages import JSON, TEXT, Outcome, Pending, Request, Response
+from muster.http.messages import TEXT, Outcome, Pending, Request, Response
 from muster.http.querystring import BadEscape, clean_path, escape_path
-from muster.http.routing import Context
+from muster.http.routing import ANY_METHOD, Context
 from muster.model.errors import MusterError
 
 logger = logging.getLogger("muster.http")
@@ -19,41 +19,45 @@ NOT_FOUND = Response(404)
 def answer(request: Request, context: Context) -> Outcome:
     """The answer, or what it will come from. Raises nothing: an error becomes its answer here."""
     endpoint = request.endpoint
+    if request.early is not None:
+        return request.early
     if endpoint is None:
         return unrouted(request, context)
     settings = context.settings
     if settings.block_endpoints and settings.is_blocked(request.path):
         return text(403, "Endpoint is blocked by agent configuration")
-    method = request.method
-    handler = endpoint.handlers.get(method)
     try:
-        if request.raw_query:
-            _ = request.query
-        if handler is None or settings.write_networks:
+        handler = endpoint.handlers.get(request.method)
+        if handler is None or settings.write_networks or request.oversize:
             refused = _refused(request, context)
             if refused is not None:
                 return refused
-        assert handler is not None
-        if request.oversize:
-            limit = endpoint.limits[method]
-            return text(413, limit.refusal(request.oversize, limit.size(settings)))
-        return handler(request, context)
-    except Exception as error:  # an unforeseen one must cost this request only
+        if request.raw_query:
+            _ = request.query  # a query string that does not parse is refused whatever the handler wants of it
+        outcome: Outcome = handler(request, context)
+        return outcome
+    except Exception as error:  # noqa: BLE001 - an unforeseen one must cost this request only
         return refusal(error, request)
 
 
 def _refused(request: Request, context: Context) -> Response | None:
     endpoint, method = request.endpoint, request.method
-    assert endpoint is not None
+    if request.raw_query:
+        _ = request.query
     if method not in _READING and not context.settings.may_write(request.remote):
         return text(403, "Access is restricted", content_type=b"")
     if method in endpoint.handlers:
-        return None
+        if not request.oversize:
+            return None
+        limit = endpoint.limits[method]
+        return text(413, limit.refusal(request.oversize, limit.size(context.settings)))
+    own = endpoint.handlers.get(ANY_METHOD)
+    if own is not None:
+        outcome: Response = own(request, context)
+        return outcome
     allow = b"Allow: %b\r\n" % endpoint.allow.encode()
     if method != "OPTIONS":
         return Response(405, allow + TEXT, f"method {method} not allowed".encode())
-    if endpoint.prefix == "/v1/query/":  # the only endpoint that the peers register so
-        return Response(200, allow + JSON, b"{}\n" if context.settings.pretty or "pretty" in request.query else b"{}")
     return Response(200, allow)
 
 
@@ -81,8 +85,21 @@ def moved(request: Request, path: str) -> Response:
     return Response(301, headers, b'<a href="%b">Moved Permanently</a>.\n\n' % shown)
 
 
-def needs_cleaning(path: str) -> bool:
-    return "//" in path or "/." in path and clean_path(path) != path or not path.startswith("/")
+def odd_path(request: Request, context: Context) -> Response | None:
+    """The answer to a path that is not clean, not printable, or lacks its last slash; None for a good one."""
+    path = request.path
+    if path == "*":
+        return None
+    if not path.isprintable() and not context.settings.unprintable_paths:
+        shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        if not shown.isprintable():
+            return Response(400)
+    cleaned = clean_path(path)
+    if cleaned != path:
+        return moved(request, cleaned)
+    if request.endpoint is None and context.router.lacks_slash(path):
+        return moved(request, path + "/")
+    return None
 
 
 def text(status: int, message: str, content_type: bytes = TEXT, headers: bytes = b"") -> Response:
@@ -113,6 +130,6 @@ def settle(pending: Pending, request: Request) -> Outcome | None:
             return pending.answer(pending.future.result(), *pending.arguments)
         if pending.refuse is not None and isinstance(error, MusterError):
             return pending.refuse(error)
-    except Exception as unforeseen:  # as in `answer`
+    except Exception as unforeseen:  # noqa: BLE001 - as in `answer`
         return refusal(unforeseen, request)
     return refusal(error, request)

@@ -83,4 +83,3 @@ def _all_instances(rows: list[CheckServiceNode] | None) -> list[Any]:
 
 def _passing_instances(rows: list[CheckServiceNode] | None) -> list[Any]:
     return [check_service_node(row) for row in rows or () if all(check.status == PASSING for check in row.checks)]
-

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-
 from muster.http.answers import encode, is_pretty, meta, read_answer, then, truth
 from muster.http.messages import JSON, Outcome, Request, Response
-from muster.http.parameters import parse_unsigned, read_options, required, write_target
+from muster.http.parameters import OPTION_HEADERS, parse_unsigned, read_options, required, write_target
 from muster.http.routing import Context
 from muster.http.views import entry_json, kv_entry
 from muster.http.writing import GZIP_LINE, gzip_parts
@@ -16,15 +15,20 @@ from muster.wire.commands import KVSRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import KeyListRequest, KeyRequest
 
-RAW = (
-    b"Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: sandbox\r\n"  # the value may be a script of anybody
-)
+# a browser must not run the value as a script of this site
+RAW = b"Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: sandbox\r\n"
 LONG_LIST = 1000  # entries; more are sent in slices
 SLICE = 500  # entries encoded at a time, about a millisecond
 
 
 def read(request: Request, context: Context) -> Outcome:
     """GET: one entry, its raw value, all under a prefix, or their keys."""
+    if not request.raw_query and request.rest and OPTION_HEADERS.isdisjoint(request.headers):
+        question = KeyRequest(key=request.rest, datacenter=context.settings.datacenter)
+        outcome = context.agent.call("KVS.Get", question)
+        if type(outcome) is Reply:
+            return _entry_answer(outcome, request, context)
+        return then(outcome, _entry_answer, request, context)
     options = read_options(request, context)
     if request.raw_query:
         query = request.query
@@ -32,7 +36,9 @@ def read(request: Request, context: Context) -> Outcome:
             return _keys(request, context, options)
         if "recurse" in query:
             return ask_without_meta(context, "KVS.List", KeyRequest(key=request.rest, **options), _list_answer, request, context)
-    return ask_without_meta(context, "KVS.Get", KeyRequest(key=required(request.rest, "Missing key name"), **options), _entry_answer, request, context)
+    return ask_without_meta(
+        context, "KVS.Get", KeyRequest(key=required(request.rest, "Missing key name"), **options), _entry_answer, request, context
+    )
 
 
 def ask_without_meta(context: Context, method: str, question: Any, answer: Any, *arguments: Any) -> Outcome:
@@ -64,14 +70,15 @@ def _as_text(key: str, pretty: bool) -> bytes:
 
 
 def _entry_answer(reply: Reply, request: Request, context: Context) -> Response:
-    entry: KVEntry | None = reply.value
-    if entry is None:
-        return Response(404, meta(reply))
-    if request.raw_query and "raw" in request.query:
-        return Response(200, RAW + meta(reply), entry.value or b"", encoded=True)
+    if request.raw_query and reply.value is not None and "raw" in request.query:
+        return Response(200, RAW + meta(reply), reply.value.value or b"", encoded=True)
     pretty = is_pretty(request, context)
-    text = entry_json(entry, pretty)
-    return Response(200, JSON + meta(reply), b"[\n%b\n]\n" % text if pretty else b"[%b]" % text)
+    made: Response | None = reply.encodings.get(pretty)
+    if made is None:
+        entry: KVEntry | None = reply.value
+        made = Response(404, meta(reply)) if entry is None else context.recent.answer(entry, reply, pretty)
+        reply.encodings[pretty] = made
+    return made
 
 
 def _list_answer(reply: Reply, request: Request, context: Context) -> Response:
@@ -109,7 +116,7 @@ def write(request: Request, context: Context) -> Outcome:
     """PUT: sets a value, perhaps only under a condition, or takes or gives back a lock."""
     target = write_target(request, context)
     key = required(request.rest, "Missing key name")
-    op, fields = "set", {}
+    op, fields = "set", dict[str, Any]()
     if request.raw_query:
         query = request.query
         _conflict(request, "acquire", "cas", "release")
@@ -128,7 +135,7 @@ def write(request: Request, context: Context) -> Outcome:
 def delete(request: Request, context: Context) -> Outcome:
     """DELETE: one key, perhaps only under a condition, or a whole prefix."""
     target = write_target(request, context)
-    op, fields = "delete", {}
+    op, fields = "delete", dict[str, Any]()
     if request.raw_query:
         query = request.query
         _conflict(request, "cas", "recurse")
@@ -147,5 +154,3 @@ def _conflict(request: Request, *names: str) -> None:
     if len(given) > 1:
         pairs = "&".join(f"{name}={request.query.first(name)}" for name in given)
         raise BadRequest(f"Conflicting flags: {pairs}")
-
-

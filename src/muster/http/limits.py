@@ -7,7 +7,6 @@ HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 DEFAULT_BODY = 8 * 1024 * 1024  # bytes; the peers know no limit here, and nothing that they accept in practice is bigger
 SNAPSHOT_BODY = 8 * 1024 * 1024 * 1024
 DISCARDED_BODY = 64 * 1024 * 1024  # bytes read and thrown away so that the client can read why, before the connection is closed
-QUEUED_REQUESTS = 64  # pipelined behind one that waits; then reading stops
 
 
 class BodyLimit(NamedTuple):

@@ -15,7 +15,9 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from muster.http import addresses
+from muster.http.answering import Answering
 from muster.http.protocol import Connection
+from muster.http.recent import RecentEntries
 from muster.http.routing import Context, Router
 from muster.http.settings import Settings
 
@@ -43,8 +45,8 @@ class Door:
 class Listener:
     """All HTTP sockets of an agent, their connections, and what these share."""
 
-    def __init__(self, router: Router, context: Context) -> None:
-        self.router = router
+    def __init__(self, context: Context) -> None:
+        self.router = context.router
         self.context = context
         self.settings: Settings = context.settings
         self.metrics = context.metrics
@@ -52,9 +54,11 @@ class Listener:
         self.now: Callable[[], float] = context.clock.monotonic
         self.date = b""
         self.draining = False
-        self.expected: dict[Connection, float] = {}
+        self.is_usual = True
+        """Answers may take the short way; not while draining, when each is the last of its connection."""
+        self.expected: dict[Answering, float] = {}
         """Connections in the middle of a request, and when it must have gone on."""
-        self._connections: set[Connection] = set()
+        self._connections: set[Answering] = set()
         self._clients: dict[str, int] = {}
         self._doors: list[Door] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -88,7 +92,7 @@ class Listener:
 
     async def close(self, drain: float = DRAIN) -> None:
         """Stops accepting, ends what is parked, lets answers under way finish for `drain` seconds."""
-        self.draining = True
+        self.draining, self.is_usual = True, False
         for door in self._doors:
             self._loop.remove_reader(door.socket.fileno())
             door.socket.close()
@@ -107,27 +111,27 @@ class Listener:
 
     # what connections tell
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Answering) -> None:
         self._connections.add(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Answering) -> None:
         self._connections.discard(connection)
         self.expected.pop(connection, None)
         self._forget(connection.remote)
         if self._empty is not None and not self._connections and not self._empty.done():
             self._empty.set_result(None)
 
-    def expect(self, connection: Connection, seconds: float, renew: bool) -> None:
+    def expect(self, connection: Answering, seconds: float, renew: bool) -> None:
         """More of a request must come within so long; without `renew` an earlier deadline stays."""
         if renew or connection not in self.expected:
             self.expected[connection] = self.now() + seconds
 
-    def arrived(self, connection: Connection) -> None:
+    def arrived(self, connection: Answering) -> None:
         self.expected.pop(connection, None)
 
     def sweep(self) -> None:
-        """Once a second: the date of answers, overdue requests, doors that rested."""
-        self.date = f"Date: {formatdate(self.context.clock.wall(), usegmt=True)}\r\n".encode()
+        """Once a second: the date of answers (the last line of a head), overdue requests, doors that rested."""
+        self.date = f"Date: {formatdate(self.context.clock.wall(), usegmt=True)}\r\n\r\n".encode()
         if self.expected:
             now = self.now()
             for connection in [one for one, deadline in self.expected.items() if deadline <= now]:
@@ -218,8 +222,10 @@ async def start(agent: Any, config: Any, metrics: Any = None, clock: Any = None)
         settings=settings,
         metrics=metrics if metrics is not None else getattr(agent, "metrics", None),
         clock=clock if clock is not None else agent.clock,
+        router=Router(ROUTES),
+        recent=RecentEntries(),
     )
-    listener = Listener(Router(ROUTES), context)
+    listener = Listener(context)
     try:
         for listening, path in addresses.bind(config, config.addresses.http, config.ports.http):
             listener.listen(listening, path=path)
@@ -231,4 +237,3 @@ async def start(agent: Any, config: Any, metrics: Any = None, clock: Any = None)
         await listener.close(drain=0.0)
         raise
     return listener
-

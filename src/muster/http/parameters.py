@@ -15,6 +15,9 @@ from muster.wire.requests import QuerySource
 Options = dict[str, Any]
 """Keyword arguments of `wire.requests.QueryOptions`; those at their default are left out."""
 
+OPTION_HEADERS = frozenset((b"x-consul-token", b"authorization", b"cache-control"))
+"""A request with none of these and without a query string asks with the default options."""
+
 LARGEST_INDEX = (1 << 64) - 1
 
 

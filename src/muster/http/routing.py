@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from muster.http.cache import CacheBook
 from muster.http.limits import DEFAULT_LIMIT, BodyLimit
 from muster.http.messages import Outcome, Pending, Request, Response
+from muster.http.querystring import BadEscape, unescape
 
 __all__ = ["Context", "Endpoint", "Handler", "Outcome", "Pending", "Request", "Response", "Route", "Router"]
 
@@ -23,8 +24,13 @@ class Context:
     settings: Any
     metrics: Any
     clock: Any
+    router: "Router"
+    recent: Any
     cache: CacheBook = field(default_factory=CacheBook)
 
+
+ANY_METHOD = "*"
+"""The method of a row whose handler itself answers the methods that no other row has."""
 
 Handler = Callable[[Request, Context], Outcome]
 
@@ -58,12 +64,25 @@ class Endpoint:
             self.handlers[method] = route.handler
             self.limits[method] = route.body_limit
             self.labels[method] = f"http.{method}.{self.label}"
-            self.allow += f",{method}"
+            if method != ANY_METHOD:
+                self.allow += f",{method}"
 
 
 def label(prefix: str) -> str:
     """The pattern as a part of a metric's name: `/v1/kv/` is `v1.kv._`."""
     return ".".join(part or "_" for part in prefix.split("/")[1:])
+
+
+class Target(NamedTuple):
+    """What a request line's URL stands for. `error` is set if its path has a broken escape."""
+
+    endpoint: Endpoint | None
+    path: str
+    rest: str
+    raw_query: bytes
+    is_odd: bool
+    """The path may need a redirect or a refusal before it is routed."""
+    error: bool = False
 
 
 class Router:
@@ -72,12 +91,37 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Endpoint] = {}
         self._prefixes: dict[str, Endpoint] = {}
+        self._targets: dict[bytes, Target] = {}
         for route in routes:
             endpoint = Endpoint(route.pattern)
             table = self._prefixes if endpoint.is_prefix else self._exact
             table.setdefault(endpoint.prefix, endpoint).add(route)
         for one in self._prefixes.values():
             one.shadows = any(other.startswith(one.prefix) and other != one.prefix for other in self._prefixes)
+
+    def resolve(self, url: bytes) -> Target:
+        """The target of a URL. Those of short URLs are remembered, because clients ask the same again and again."""
+        target = self._targets.get(url)
+        if target is None:
+            target = self._resolve(url)
+            if len(url) <= REMEMBERED_LENGTH:
+                if len(self._targets) >= REMEMBERED_TARGETS:
+                    self._targets.clear()
+                self._targets[url] = target
+        return target
+
+    def _resolve(self, url: bytes) -> Target:
+        raw_path, _, raw_query = url.partition(b"?")
+        raw_query = raw_query.partition(b"#")[0]
+        if not raw_path.startswith(b"/") and raw_path != b"*":
+            raw_path = path_of_absolute(raw_path)
+        try:
+            path = unescape(raw_path)
+        except BadEscape:
+            return Target(None, "", "", b"", False, error=True)
+        endpoint, rest = self.find(path)
+        is_odd = endpoint is None or "//" in path or "/." in path or not path.isprintable()
+        return Target(endpoint, path, rest, raw_query, is_odd)
 
     def find(self, path: str) -> tuple[Endpoint | None, str]:
         """The endpoint and what of the path follows its prefix; None where nobody answers."""
@@ -103,4 +147,13 @@ class Router:
         return path not in self._exact and path + "/" in self._prefixes
 
 
+def path_of_absolute(url: bytes) -> bytes:
+    """The path of `http://host/path`."""
+    _, found, rest = url.partition(b"://")
+    slash = rest.find(b"/") if found else -1
+    return rest[slash:] if slash >= 0 else b"/"
+
+
+REMEMBERED_LENGTH = 200  # bytes
+REMEMBERED_TARGETS = 4096
 LONGEST_PREFIX = 128  # no pattern is longer; a path of thousands of slashes is not walked to its end

@@ -112,5 +112,3 @@ def _sessions(rows: Any) -> list[Any]:
     if isinstance(rows, Session):
         return [session_view(rows)]
     return [session_view(row) for row in rows or ()]
-
-

@@ -58,4 +58,3 @@ class Settings:
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """CIDR texts as networks."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-

@@ -23,12 +23,16 @@ def head(listener: "Listener", request: Request, response: Response, length: int
     """Status line and headers. `length` None: the body is sent in chunks (HTTP/1.0: until the end of the connection)."""
     status = STATUS_LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status
     common = listener.common_headers if request.endpoint is not None else b""
-    if request.version_10 or not request.keep_alive or length is None:
-        status, extra = _unusual(status, request, length)
-        if length is None:
-            return b"%b%b%b%b%b\r\n" % (status, common, response.headers, listener.date, extra)
-        return b"%b%b%b%b%bContent-Length: %d\r\n\r\n" % (status, common, response.headers, listener.date, extra, length)
-    return b"%b%b%b%bContent-Length: %d\r\n\r\n" % (status, common, response.headers, listener.date, length)
+    status, extra = _unusual(status, request, length)
+    if length is not None:
+        extra += b"Content-Length: %d\r\n" % length
+    return b"%b%b%b%b%b" % (status, common, response.headers, extra, listener.date)
+
+
+def usual_head(common: bytes, response: Response) -> bytes:
+    """The head of an answer of an endpoint to HTTP/1.1, without its last line, the date."""
+    status = STATUS_LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status
+    return b"%b%b%bContent-Length: %d\r\n" % (status, common, response.headers, len(response.body))  # type: ignore[arg-type]
 
 
 def _unusual(status: bytes, request: Request, length: int | None) -> tuple[bytes, bytes]:

@@ -31,7 +31,9 @@ KEPT_ANSWERS = 1024  # answers without waiters that are remembered
 KEPT_ROWS = 8192  # an answer of more rows is not remembered once nobody waits: its encoding would hold much memory
 ANSWERS_PER_TURN = 100  # of the loop: each makes an edge write a response, about 20 µs
 READ_SECONDS_PER_TURN = 0.003
+FOR_ALL = 1 << 64  # an index that passes every waiter's
 
+IndexNames = tuple[str, ...] | Callable[[Any], tuple[str, ...]] | None
 ReadFunction = Callable[[Any, WatchSet | None], tuple[int, Any]]
 
 
@@ -39,11 +41,11 @@ class ReadRule(Struct, frozen=True):
     """How a read is shared.
 
     `indexes` are the names whose highest index the answer's index is: an answer that was not woken is still right, but
-    its index may have moved. The empty tuple: only a wake moves it. None: unknown, so read again after any write.
+    its index may have moved. They may depend on the question. None: unknown, so it is read again after any write.
     """
 
     read: ReadFunction
-    indexes: tuple[str, ...] | None = None
+    indexes: IndexNames = None
     kept: bool = True
 
 
@@ -158,7 +160,11 @@ class Blocking:
 
     def _is_current(self, query: SharedQuery, reply: Reply) -> bool:
         names = query.rule.indexes
-        if names is None or (names and max(1, self._indexes().max(*names)) != reply.index):
+        if names is None:
+            return False
+        if not isinstance(names, tuple):
+            names = names(query.question[1])
+        if max(1, self._indexes().max(*names)) != reply.index:
             return False
         query.as_of = self._writes
         return True
@@ -269,10 +275,8 @@ class Blocking:
         outcome = self._current(query)
         waiters = query.waiters
         self.woken += len(waiters)
-        if isinstance(outcome, Reply):
-            passed = [waiter for waiter in waiters if waiter.minimum < outcome.index]
-        else:
-            passed = list(waiters)
+        index = outcome.index if isinstance(outcome, Reply) else FOR_ALL
+        passed = [waiter for waiter in waiters if waiter.minimum < index]
         remove = self._deadlines.remove
         for waiter in passed:
             remove(waiter, waiter.slot)

@@ -6,6 +6,7 @@ Source: reference "FSM commands", section 3.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from muster.state.journal import Journal
 
@@ -40,10 +41,7 @@ class Indexes:
         values[name] = index
         journal = self.journal
         if journal.active:
-            if old is None:
-                journal.record(lambda: values.__delitem__(name))
-            else:
-                journal.record(lambda: values.__setitem__(name, old))
+            journal.record(partial(values.__delitem__, name) if old is None else partial(values.__setitem__, name, old))
 
     def delete(self, name: str) -> None:
         """Forgets a name, as that of a service whose last instance went."""

@@ -6,11 +6,13 @@ is raised before anything was changed.
 Source: reference "FSM commands", sections 2 and 3.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from muster.model.errors import CommandFailed, Rejected
 from muster.model.kv import KVEntry
 from muster.state.indexes import Indexes
+from muster.state.kv_view import KVView
 from muster.state.sorted_keys import SortedKeys
 from muster.state.tombstones import Tombstones
 from muster.state.watches import KEY, PREFIX, Watches, WatchSet
@@ -21,7 +23,7 @@ TABLE = "kvs"
 class KV:
     """Entries by key, the keys in order, and which keys a session holds."""
 
-    __slots__ = ("_entries", "_held", "_indexes", "_journal", "_order", "_session_exists", "_watches", "tombstones")
+    __slots__ = ("_entries", "_held", "_indexes", "_journal", "_order", "_session_exists", "_views", "_watches", "tombstones")
 
     def __init__(self, indexes: Indexes, watches: Watches, session_exists: Callable[[str], bool]) -> None:
         self._indexes = indexes
@@ -31,6 +33,7 @@ class KV:
         self._entries: dict[str, KVEntry] = {}
         self._order = SortedKeys()
         self._held: dict[str, dict[str, None]] = {}
+        self._views: list[KVView] = []
         self.tombstones = Tombstones(indexes)
 
     def __len__(self) -> int:
@@ -142,7 +145,7 @@ class KV:
         self.tombstones.put(index, key)
         self._remove(old)
         self._order.remove(key)
-        self._journal.record(lambda: self._order.add(key))
+        self._journal.record(partial(self._order.add, key))
         self._indexes.bump(TABLE, index)
 
     def check_and_delete(self, index: int, key: str, expected: int) -> bool:
@@ -164,7 +167,7 @@ class KV:
             self.tombstones.put(index, prefix)
         for key in keys:
             self._remove(self._entries[key])
-        self._journal.record(lambda: self._order.add_all(keys))
+        self._journal.record(partial(self._order.add_all, keys))
         self._indexes.bump(TABLE, index)
 
     def _write(self, index: int, entry: KVEntry, old: KVEntry | None, lock_index: int, session: str) -> KVEntry:
@@ -178,6 +181,8 @@ class KV:
         new = KVEntry(
             lock_index=lock_index, key=key, flags=entry.flags, value=value, session=session, create_index=created, modify_index=index
         )
+        if self._views:
+            self._changing(key, old)
         self._entries[key] = new
         if old is None:
             self._order.add(key)
@@ -187,9 +192,9 @@ class KV:
             self._unhold(old.session, key)
             self._hold(session, key)
         if self._journal.active:
-            self._journal.record(lambda: self._take_back(new, old))
+            self._journal.record(partial(self._take_back, new, old))  # a closure would slow the whole function down
         self._indexes.bump(TABLE, index)
-        if self._watches.parked_now:
+        if self._watches.tickets:
             self._watches.touch_key(key)
         return new
 
@@ -207,11 +212,13 @@ class KV:
 
     def _remove(self, old: KVEntry) -> None:
         """Takes an entry out of all but the order, and wakes its waiters."""
+        if self._views:
+            self._changing(old.key, old)
         del self._entries[old.key]
         self._unhold(old.session, old.key)
         if self._journal.active:
-            self._journal.record(lambda: self._put_back(old))
-        if self._watches.parked_now:
+            self._journal.record(partial(self._put_back, old))
+        if self._watches.tickets:
             self._watches.touch_key(old.key)
 
     def _put_back(self, old: KVEntry) -> None:
@@ -231,15 +238,27 @@ class KV:
 
     # ---- snapshots
 
-    def entries(self) -> Sequence[KVEntry]:
-        """All entries as of now; later writes do not change what was returned."""
-        return list(self._entries.values())
+    def view(self) -> Iterator[Sequence[KVEntry]]:
+        """All entries as of now, some hundreds at a time; later writes do not show. Close it or read it to its end."""
+        view = KVView(self._entries, self._order)
+        self._views.append(view)
+        try:
+            yield []  # the caller's first `next` takes the view
+            yield from view.slices()
+        finally:
+            if view in self._views:
+                self._views.remove(view)
 
-    def replace(self, entries: Iterable[KVEntry]) -> None:
-        """Takes exactly these entries."""
-        self._entries = {entry.key: entry for entry in entries}
-        self._order = SortedKeys(self._entries)
+    def _changing(self, key: str, old: KVEntry | None) -> None:
+        for view in self._views:
+            view.changing(key, old)
+
+    def replace(self, entries: dict[str, KVEntry]) -> None:
+        """Takes exactly these entries, by key. Open views keep what they saw."""
+        self._views = []
+        self._entries = entries
+        self._order = SortedKeys(entries)
         self._held = {}
-        for entry in self._entries.values():
+        for entry in entries.values():
             if entry.session:
                 self._hold(entry.session, entry.key)

@@ -17,7 +17,7 @@ class SortedKeys:
     __slots__ = ("_blocks", "_firsts", "_odd", "_size")
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        ordered = sorted(set(keys))
+        ordered = sorted(keys if isinstance(keys, dict) else set(keys))
         self._blocks = [ordered[start : start + BLOCK_SIZE] for start in range(0, len(ordered), BLOCK_SIZE)]
         self._firsts = [block[0] for block in self._blocks]
         self._size = len(ordered)
@@ -79,6 +79,11 @@ class SortedKeys:
         if self._odd:
             keys.sort(key=_bytes)
         return keys
+
+    def block_from(self, key: str) -> list[str]:
+        """Some hundred keys from `key` on, by code points; empty after the last one."""
+        number, place = self._place(key)
+        return self._blocks[number][place:] if number < len(self._blocks) else []
 
     def remove_under(self, prefix: str) -> list[str]:
         """Removes the keys that begin with `prefix` and returns them, in order."""

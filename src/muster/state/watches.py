@@ -22,11 +22,12 @@ Parked = Ticket | dict[Ticket, None]
 class Watches:
     """Tickets by watch key. During an apply `touch` collects, at its end `take_woken` hands over."""
 
-    __slots__ = ("_keys_of", "_prefix_lengths", "_tables", "_woken", "woken_total")
+    __slots__ = ("_prefix_lengths", "_tables", "_woken", "tickets", "woken_total")
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, Parked]] = {KEY: {}, PREFIX: {}}
-        self._keys_of: dict[Ticket, tuple[WatchKey, ...]] = {}
+        self.tickets: dict[Ticket, tuple[WatchKey, ...]] = {}
+        """Who waits, and for what."""
         self._prefix_lengths: dict[int, int] = {}
         self._woken: dict[Ticket, None] = {}
         self.woken_total = 0
@@ -35,14 +36,14 @@ class Watches:
     @property
     def parked_now(self) -> int:
         """How many tickets wait."""
-        return len(self._keys_of)
+        return len(self.tickets)
 
     def park(self, ticket: Ticket, keys: Iterable[WatchKey]) -> None:
         """The ticket is to be woken when one of the keys changes. Parked anew, it waits for the new keys only."""
-        if ticket in self._keys_of:
+        if ticket in self.tickets:
             self.withdraw(ticket)
         wanted = tuple(keys)
-        self._keys_of[ticket] = wanted
+        self.tickets[ticket] = wanted
         for kind, name in wanted:
             table = self._tables.get(kind)
             if table is None:
@@ -60,7 +61,7 @@ class Watches:
 
     def withdraw(self, ticket: Ticket) -> None:
         """The ticket waits no longer; does nothing if it did not."""
-        for kind, name in self._keys_of.pop(ticket, ()):
+        for kind, name in self.tickets.pop(ticket, ()):
             table = self._tables[kind]
             parked = table.get(name)
             if isinstance(parked, dict):
@@ -104,7 +105,7 @@ class Watches:
 
     def touch_all(self) -> None:
         """Everything changed, as by a restored snapshot."""
-        self._woken.update(dict.fromkeys(self._keys_of))
+        self._woken.update(dict.fromkeys(self.tickets))
 
     def _wake(self, parked: Parked | None) -> None:
         if parked is None:

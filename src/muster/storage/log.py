@@ -270,7 +270,10 @@ class DiskLog:
             )
 
     def _check_frame(self, path: str, frame: frames.Frame) -> None:
-        if frame.kind != frames.ENTRIES or not self.first_index <= frame.first_index <= self.last_index + 1:
+        if frame.kind == frames.ENTRIES and 0 < frame.first_index < self.first_index:
+            # It replaced entries that also stood in a segment which compaction has removed since.
+            self.first_index = frame.first_index
+        elif frame.kind != frames.ENTRIES or not self.first_index <= frame.first_index <= self.last_index + 1:
             raise CorruptFile(
                 f"{path}: offset {frame.offset}: kind {frame.kind}, index {frame.first_index} after {self.last_index}; {REMEDY}"
             )

@@ -4,7 +4,7 @@ import random
 
 from muster.model.errors import CorruptFile
 from muster.storage.files import Files
-from muster.storage.log import REMEDY, DiskLog, LogStorage
+from muster.storage.log import REMEDY, SEGMENT_BYTES, DiskLog, LogStorage
 from muster.storage.memory import MemoryLog, MemorySnapshots, MemoryVote
 from muster.storage.snapshots import DiskSnapshots, SnapshotMeta, SnapshotStorage
 from muster.storage.vote import DiskVote, VoteStorage
@@ -21,8 +21,11 @@ class RaftStorage:
         self._agree()
 
     def is_empty(self) -> bool:
-        """Whether this server has never taken part in anything."""
-        return self.log.last_index == 0 and self.newest is None and self.vote.term == 0
+        """Whether this server has never taken part in anything.
+
+        Term 1 without a vote is what a crash in the middle of founding a datacenter leaves.
+        """
+        return self.log.last_index == 0 and self.newest is None and self.vote.term <= 1 and not self.vote.candidate
 
     def _agree(self) -> None:
         """Carries on where a crash came between a snapshot that replaces the log and the log's restart."""
@@ -42,11 +45,11 @@ class RaftStorage:
         return max((run for run in self.log.runs() if run[0] <= index), default=(0, None))[1]
 
 
-def open_on_disk(files: Files, data_directory: str, chance: random.Random) -> RaftStorage:
+def open_on_disk(files: Files, data_directory: str, chance: random.Random, segment_bytes: int = SEGMENT_BYTES) -> RaftStorage:
     """Opens, or begins, what is under the data directory. Raises CorruptFile or OSError."""
     root = f"{data_directory}/{DIRECTORY}"
     files.make_directory(root)
-    log = DiskLog(files, f"{root}/log", chance)
+    log = DiskLog(files, f"{root}/log", chance, segment_bytes)
     vote = DiskVote(files, root)
     if log.last_index and not vote.saved:
         raise CorruptFile(f"{root}/vote.json: offset 0: missing although there is a log; {REMEDY}")

@@ -95,7 +95,7 @@ def test_a_hundred_thousand_waiters_cost_a_few_hundred_bytes_each():
     for number in range(100_000):
         watches.park(number, [("key", f"key/{number}")])
     blocks = sys.getallocatedblocks() - before
-    tables = sys.getsizeof(watches._keys_of) + sys.getsizeof(watches._tables["key"])
+    tables = sys.getsizeof(watches.tickets) + sys.getsizeof(watches._tables["key"])
     assert blocks / 100_000 < 6  # the ticket's number, the name, and two tuples
     assert tables / 100_000 < 150
     assert woken_by(watches, "key/77") == [77]

@@ -24,7 +24,7 @@ def alias_result(checks: Iterable[HealthCheck], service_id: str, service_exists:
             if status == CRITICAL:
                 return Result(status, output)
         elif status == PASSING:
-            output, seen = ALL_PASSING, True
+            output, seen = ALL_PASSING, True  # a later passing check must not hide an earlier warning
     if service_id and not service_exists:
         return Result(CRITICAL, f"Service {service_id} could not be found on node {node}")
     return Result(status, output if seen else "No checks found.")

@@ -3,7 +3,7 @@
 import json
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-_TABLE = str.maketrans(_ESCAPES | {code: "\ufffd" for code in range(0xD800, 0xE000)})
+_TABLE = str.maketrans(_ESCAPES | dict.fromkeys(range(55296, 57344), "�"))
 
 
 def dumps(value: object, indent: str | None = None) -> str:

@@ -1,0 +1,61 @@
+"""What every endpoint of a server may use."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from muster.model.clock import Clock
+from muster.model.errors import NoPathToDatacenter
+from muster.server.coordinate_batches import CoordinateBatches
+from muster.server.health import ClusterHealth
+from muster.server.lock_delays import LockDelays
+from muster.server.replication import Replication
+from muster.server.session_timers import SessionTimers
+from muster.server.settings import ServerSettings
+from muster.state.store import Store
+from muster.wire.commands import Command, encode_command
+from muster.wire.replies import Reply
+
+UserEventListener = Callable[[str, bytes], None]
+
+
+class Context:
+    """One server's parts. Endpoints are plain functions that take it first."""
+
+    def __init__(self, settings: ServerSettings, store: Store, consensus: Replication, clock: Clock, chance: random.Random) -> None:
+        self.settings = settings
+        self.store = store
+        self.consensus = consensus
+        self.clock = clock
+        self.random = chance
+        self.lock_delays = LockDelays(clock)
+        self.coordinates = CoordinateBatches(settings)
+        self.health = ClusterHealth(settings, consensus, clock)
+        self.session_timers: SessionTimers
+        self.on_user_event: list[UserEventListener] = []
+
+    def commit(self, command: Command) -> "asyncio.Future[Reply]":
+        """Encodes a validated command and has it applied; the future is the reply that the state machine made."""
+        data = encode_command(command)
+        return self.consensus.commit(data[0], data, command)  # type: ignore[return-value]  # what ReplicatedState.apply returned
+
+    def datacenters(self) -> list[str]:
+        """All known datacenters, the nearest first."""
+        return [self.settings.datacenter]
+
+    def require_datacenter(self, name: str) -> None:
+        """Raises NoPathToDatacenter for any other than this server's."""
+        if name != self.settings.datacenter:
+            raise NoPathToDatacenter()
+
+    def uuid(self) -> str:
+        """A new random id in the form of a UUID: 8-4-4-4-12 hexadecimal digits."""
+        text = f"{self.random.getrandbits(128):032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def unused_uuid(self, is_used: Callable[[str], bool]) -> str:
+        """A new id that no record has."""
+        while True:
+            made = self.uuid()
+            if not is_used(made):
+                return made

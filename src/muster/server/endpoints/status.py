@@ -1,0 +1,44 @@
+"""Status: about consensus, from any server and without a leader."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from muster.server.context import Context
+from muster.server.methods import Local, Methods
+
+
+class RaftStats(Struct, frozen=True, kw_only=True):
+    """`last_contact`: "0" on the leader, "never", or a duration text."""
+
+    last_contact: str = field(name="LastContact")
+    last_index: int = field(name="LastIndex")
+    last_term: int = field(name="LastTerm")
+
+
+def ping(_context: Context, _request: Any) -> None:
+    """The server is there."""
+
+
+def leader(context: Context, _request: Any) -> str:
+    """The leader's "ip:port", or an empty text."""
+    return context.consensus.leader_address()
+
+
+def peers(context: Context, _request: Any) -> list[str]:
+    """The "ip:port" of all servers, those that do not vote included."""
+    return [member.address for member in context.consensus.configuration.members]
+
+
+def raft_stats(context: Context, _request: Any) -> RaftStats:
+    """How far this server's log is."""
+    consensus = context.consensus
+    return RaftStats(last_contact="0" if consensus.is_leader() else "never", last_index=consensus.last_index, last_term=consensus.term)
+
+
+METHODS: Methods = {
+    "Status.Ping": Local(ping),
+    "Status.Leader": Local(leader),
+    "Status.Peers": Local(peers),
+    "Status.RaftStats": Local(raft_stats),
+}
