@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 from agents import MUSTER, AgentProcess
 from command_line_rows import DIFFERENCES
 from command_lines import Runner, groups, label, recorded, write_files
@@ -32,13 +33,10 @@ def runner(request, tmp_path_factory):
 
 @pytest.mark.parametrize("group", list(groups()))
 def test_a_group_of_command_lines_gives_what_consul_gives(runner, group):
-    expected = {row["line"]: [] for row in recorded()[group]}
-    for row in recorded()[group]:
-        expected[row["line"]].append(row)
-    found = runner.run_group(group)
-    assert [row["line"] for row in found] == [row["line"] for row in recorded()[group]], "the table is older than the rows: record it"
+    expected, found = recorded()[group], runner.run_group(group)
+    assert [row["line"] for row in found] == [row["line"] for row in expected], "the table is older than the rows: record it"
     wrong = []
-    for given, wanted in zip(found, recorded()[group], strict=True):
+    for given, wanted in zip(found, expected, strict=True):
         if given["line"] in DIFFERENCES:
             assert given != wanted, f"{given['line']}: no difference any more"
         elif given != wanted:

@@ -19,7 +19,7 @@ from muster.agent.persistence import Persistence
 from muster.agent.process import runtime_gauges
 from muster.agent.registrar import Registrar
 from muster.agent.services import LocalState
-from muster.agent.settings import check_settings, own_address, sinks, telemetry_settings
+from muster.agent.settings import check_settings, own_address, telemetry_settings
 from muster.agent.sync import Synchronizer
 from muster.agent.telemetry import Metrics
 from muster.model.clock import Clock
@@ -71,7 +71,6 @@ class Agent:
         self.read_config = read_config
         self.on_leave = on_leave
         self.metrics = metrics or Metrics(clock, telemetry_settings(config))
-        self.metrics.sinks += sinks(config)
         self.node_name = config.node_name
         self.node_id = node_id(config, chance)
         self.identity = catalog_identity(config, self.node_id)

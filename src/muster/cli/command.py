@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from muster.cli.connection_flags import CLIENT_FLAGS, SERVER_FLAGS
 from muster.cli.flags import Flag, Parsed, Value
-from muster.cli.help import flag_group
+from muster.cli.help import flag_group, paragraphs
 
 if TYPE_CHECKING:
     from muster.client.client import Client
@@ -40,7 +40,7 @@ class Command(NamedTuple):
 
     def help(self) -> str:
         """The whole help text, without an end of line."""
-        parts = [f"Usage: muster {self.usage}", _indented(self.description)]
+        parts = [f"Usage: muster {self.usage}", paragraphs(self.description)]
         parts += [flag_group("HTTP API Options", self.api_flags), flag_group("Command Options", self.flags)]
         return "\n\n".join(part for part in parts if part)
 
@@ -122,8 +122,3 @@ def _write(stream: TextIO, text: str | bytes) -> None:
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
     stream.buffer.write(data + b"\n")
     stream.buffer.flush()
-
-
-def _indented(text: str) -> str:
-    """The description with the two columns that every help text leaves free."""
-    return "\n".join(f"  {line}" if line else "" for line in text.strip("\n").splitlines())

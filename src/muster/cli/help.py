@@ -8,6 +8,20 @@ from muster.cli.flags import Flag
 WIDTH = 72  # columns of a flag's description
 
 
+def paragraphs(text: str) -> str:
+    """A description with two columns free: prose is wrapped, lines that are indented (examples) stay as they are."""
+    lines: list[str] = []
+    prose: list[str] = []
+    for line in [*text.strip("\n").splitlines(), ""]:
+        if line and not line.startswith(" "):
+            prose.append(line)
+            continue
+        lines += wrap(" ".join(prose), WIDTH + 8, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        prose = []
+        lines.append(f"  {line}" if line else "")
+    return "\n".join(lines).rstrip("\n")
+
+
 def flag_group(title: str, flags: Iterable[Flag]) -> str:
     """A titled list of flags, sorted by name; empty if there are none."""
     entries = [_entry(flag) for flag in sorted(flags, key=lambda flag: flag.name)]

@@ -124,9 +124,9 @@ def top_help() -> str:
 
 def group_help(words: str) -> str:
     """The help of a command that only has commands below it."""
-    from muster.cli.help import command_list
+    from muster.cli.help import command_list, paragraphs
 
-    description = "\n".join(f"  {line}" if line else "" for line in GROUPS[words].splitlines())
+    description = paragraphs(GROUPS[words])
     commands = command_list(subcommands(words))
     return f"Usage: muster {words} <subcommand> [options] [args]\n\n{description}\n\nSubcommands:\n{commands}"
 

@@ -83,6 +83,11 @@ class Transport:
         while self._idle:
             self._idle.pop().close()
 
+    def __del__(self) -> None:
+        # a client is often thrown away unclosed; its idle sockets go with it
+        for connection in getattr(self, "_idle", ()):
+            connection.close()
+
     def _with_defaults(self, parameters: Parameters) -> list[tuple[str, str]]:
         pairs = list(parameters)
         names = {name for name, _ in pairs}

@@ -52,7 +52,8 @@ def service(request: Request, context: Context) -> Outcome:
         return text(404, f"unknown service ID: {request.rest}")
     shape, digest = _with_hash(found)
     if given and given == digest:
-        return asyncio.ensure_future(_changed(request, context, digest, wait))
+        change = context.agent.local_change()  # now, not on the task's first turn: a change in between would be missed
+        return asyncio.ensure_future(_changed(change, request, context, digest, wait))
     return _service_answer(shape, digest, request, context)
 
 
@@ -76,12 +77,13 @@ def _service_answer(shape: dict[str, Any], digest: str, request: Request, contex
     return json_answer({**shape, "ContentHash": digest}, request, context, headers=b"X-Consul-Contenthash: %b\r\n" % digest.encode())
 
 
-async def _changed(request: Request, context: Context, digest: str, wait: float) -> Response:
+async def _changed(change: "asyncio.Future[None]", request: Request, context: Context, digest: str, wait: float) -> Response:
     """The answer once the service has another hash, or the time is over."""
     try:
         async with asyncio.timeout(max(wait, 0.0)):
             while True:
-                await context.agent.local_change()
+                await change
+                change = context.agent.local_change()
                 found = context.agent.local.service(request.rest)
                 if found is None or _with_hash(found)[1] != digest:
                     break

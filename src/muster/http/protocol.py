@@ -56,6 +56,7 @@ class Connection(Answering):
     def data_received(self, data: bytes) -> None:
         if self._failed:
             return
+        is_fresh = not (self._partial or self._url)
         self._partial = True
         self._received = len(data)
         try:
@@ -67,6 +68,13 @@ class Connection(Answering):
             if rest:
                 self.data_received(rest)
             return
+        except httptools.HttpParserInvalidURLError as error:
+            if is_fresh and self._partial and (escaped := _with_escaped_url(data)) is not None:
+                self._parser = httptools.HttpRequestParser(self)
+                self._partial, self._url = False, b""
+                self.data_received(escaped)
+                return
+            self._not_understood(error)
         except httptools.HttpParserError as error:
             self._not_understood(error)
         if self._partial or self._url:
@@ -211,6 +219,17 @@ class Connection(Answering):
             self._fail(BAD_CODING)
         elif "after `Connection: close`" not in message:
             self._fail(BAD_REQUEST)
+
+
+def _with_escaped_url(data: bytes) -> bytes | None:
+    """The input with `%` escapes for the bytes of its request line that are no ASCII; None if there are none.
+
+    Command-line clients send UTF-8 as it is, and the peers take it; the parser does not.
+    """
+    line, end, rest = data.partition(b"\r\n")
+    if not end or line.isascii():
+        return None
+    return b"".join(b"%%%02X" % byte if byte >= 0x80 else bytes((byte,)) for byte in line) + end + rest
 
 
 def _head_size(url: bytes, headers: Headers) -> int:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from muster.http import bodies
 from muster.http.answers import json_answer, then
 from muster.http.bodies import WrongBody
@@ -38,7 +40,7 @@ def _operations(request: Request, context: Context) -> tuple[list[TxnOp], bool]:
         if value is not None and not isinstance(value, list):
             raise WrongBody(bodies.mismatch(value, "api.TxnOps"))
         rows = [bodies.lower_names(row) for row in value or ()]
-        parsed = [_given(row) for row in rows]
+        parsed = [_given(row, context.settings.datacenter) for row in rows]
     except (WrongBody, InvalidDuration) as error:
         raise BadRequest(f"Failed to parse body: {error}") from error
     if len(rows) > MOST_OPERATIONS:
@@ -52,12 +54,14 @@ def _operations(request: Request, context: Context) -> tuple[list[TxnOp], bool]:
     return operations, is_read_only(operations)
 
 
-def _given(row: dict[str, Any]) -> TxnOp | None:
+def _given(row: dict[str, Any], datacenter: str) -> TxnOp | None:
     if row.get("kv") is not None:
         return TxnOp(kv=_kv(bodies.lower_names(row["kv"])))
     if row.get("node") is not None:
         fields = bodies.lower_names(row["node"])
-        return TxnOp(node=TxnNodeOp(verb=bodies.text(fields.get("verb") or ""), node=bodies.from_json(Node, fields.get("node"))))
+        node = bodies.from_json(Node, fields.get("node"))
+        node = replace(node, datacenter=node.datacenter or datacenter)
+        return TxnOp(node=TxnNodeOp(verb=bodies.text(fields.get("verb") or ""), node=node))
     if row.get("service") is not None:
         fields = bodies.lower_names(row["service"])
         service = bodies.from_json(NodeService, fields.get("service"))

@@ -20,6 +20,7 @@ from muster.program.running import RunningAgent
 
 logger = logging.getLogger("agent")
 
+ANSWER_TIME = 0.1  # seconds in which whoever asked for the leave gets its answer
 FORCED_END = 1  # exit status after a second signal
 
 
@@ -126,7 +127,7 @@ class Life:
         """The pool was left: lets requests under way finish, then ends the process."""
         self.ending = True
         await asyncio.sleep(seconds(self.running.config.performance.leave_drain_time))
-        self._finish(0)
+        self.loop.call_later(ANSWER_TIME, self._finish, 0)
 
     def _finish(self, status: int) -> None:
         if not self.end.done():

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from muster.agent.agent import Agent
 from muster.agent.config.config import Config
-from muster.agent.events import UserEvent
 from muster.agent.identity import node_id
 from muster.agent.settings import sinks, telemetry_settings
 from muster.agent.telemetry import Metrics
@@ -69,7 +68,6 @@ class RunningAgent:
         )
         self.server = Server(settings, state, self.consensus, self.clock, self.random)
         self.agent = Agent(config, self.clock, self.random, self.server, self.metrics, self._read_config, self._leave)
-        self.server.on_user_event.append(self._user_event)
         self.http: Listener | None = None
         self.dns: DnsServer | None = None
         self._gauges: asyncio.TimerHandle | None = None
@@ -138,12 +136,6 @@ class RunningAgent:
     async def _leave(self) -> None:
         if self.on_leave is not None:
             await self.on_leave()
-
-    def _user_event(self, name: str, payload: bytes) -> None:
-        from muster.agent.events import decode_event
-
-        event: UserEvent = decode_event(name, payload)
-        self.agent.receive_event(event, self.agent.events.next_time())
 
     def _report_gauges(self) -> None:
         """What waits and what was woken, for the metrics."""

@@ -199,7 +199,7 @@ class Catalog(CatalogReads):
         if check.service_id:
             service = self._services[key].get(check.service_id.lower())
             if service is None:
-                raise CommandFailed(MISSING_SERVICE)
+                raise CommandFailed(f'{MISSING_SERVICE} on node "{check.node}"')
             check = replace(check, service_name=service.service, service_tags=service.tags)
         old = self._check(key, check.check_id)
         status = check.status or CRITICAL

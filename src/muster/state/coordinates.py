@@ -3,13 +3,14 @@
 Source: reference "FSM commands", sections 1 and 3.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from muster.model.coordinates import NodeCoordinate
 from muster.state.indexes import Indexes
 from muster.state.watches import Watches, WatchSet
 
 TABLE = "coordinates"
+Rows = list[NodeCoordinate]  # by this name, because the class has a method `list`
 NODE_COORDINATES = "node coordinates"
 
 
@@ -23,7 +24,7 @@ class Coordinates:
         self._node_exists = node_exists
         self._coordinates: dict[str, dict[str, NodeCoordinate]] = {}
 
-    def of_node(self, node: str, watch: WatchSet | None = None) -> tuple[int, Sequence[NodeCoordinate]]:
+    def of_node(self, node: str, watch: WatchSet | None = None) -> tuple[int, Rows]:
         """The coordinates of a node, one for each segment it is in."""
         if watch is not None:
             watch.append((NODE_COORDINATES, node.lower()))

@@ -19,6 +19,8 @@ from muster.state.watches import KEY, PREFIX, Watches, WatchSet
 
 TABLE = "kvs"
 
+Keys = list[str]  # by this name, because the class has a method `list`
+
 
 class KV:
     """Entries by key, the keys in order, and which keys a session holds."""
@@ -60,7 +62,7 @@ class KV:
 
     def keys(
         self, prefix: str, separator: str, watch: WatchSet | None = None, allowed: Callable[[str], bool] | None = None
-    ) -> tuple[int, Sequence[str]]:
+    ) -> tuple[int, Keys]:
         """The keys under a prefix, each cut after the first separator behind it and then named once.
 
         `allowed` leaves out keys that may not be seen, before they are cut.

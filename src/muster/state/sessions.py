@@ -19,6 +19,7 @@ from muster.state.watches import Watches, WatchSet
 K = TypeVar("K")
 
 TABLE = "sessions"
+Rows = list[Session]  # by this name, because the class has a method `list`
 SESSION = "session"
 NODE_SESSIONS = "node sessions"
 
@@ -81,7 +82,7 @@ class Sessions:
             watch.append(("table", TABLE))
         return self._indexes.get(TABLE), [session for _, session in sorted(self._sessions.items())]
 
-    def of_node(self, node: str, watch: WatchSet | None = None) -> tuple[int, Sequence[Session]]:
+    def of_node(self, node: str, watch: WatchSet | None = None) -> tuple[int, Rows]:
         """The sessions of a node, in the order of their ids."""
         if watch is not None:
             watch.append((NODE_SESSIONS, node.lower()))

@@ -60,6 +60,27 @@ def read(chunks: Iterable[bytes]) -> Content:
     return content
 
 
+class TypeSummary(msgspec.Struct, frozen=True):
+    """How many records of a type a stream holds, and their bytes together."""
+
+    name: str
+    count: int
+    size: int
+
+
+def summary(content: Content) -> list[TypeSummary]:
+    """What a stream is made of, the biggest part first."""
+    parts = [TypeSummary(_name(number), count, content.sizes.get(number, 0)) for number, count in content.counts.items()]
+    return sorted(parts, key=lambda part: (-part.size, part.name))
+
+
+def _name(number: int) -> str:
+    try:
+        return MessageType(number).name.replace("_", " ").lower()
+    except ValueError:
+        return f"unknown type {number}"
+
+
 def _header(value: Any) -> int:
     last = value.get("LastIndex") if isinstance(value, dict) else None
     if not isinstance(last, int):

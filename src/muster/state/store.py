@@ -201,6 +201,9 @@ class Store:
             return None
         raise UnknownCommand(f"log entry {index} is a command of type {command.type}, which this release does not know")
 
+    def _session_exists(self, session_id: str) -> bool:
+        return self.sessions.exists(session_id)
+
     def _node_exists(self, node: str) -> bool:
         return self.catalog.find_node(node) is not None
 
@@ -218,7 +221,7 @@ class Store:
         view = self.kv.view()
         next(view)
         tables = {table.name: [record.value for record in self.opaque.records(table)] for table in opaque.TABLES}
-        entries = [ConfigEntryRequest(entry=entry) for entry in self.config_entries.list()[1]]
+        entries = [ConfigEntryRequest(entry=entry, op="") for entry in self.config_entries.list()[1]]
         before = itertools.chain(
             writer.registrations(list(self.catalog.registrations())),
             writer.coordinates(self.coordinates.list()[1]),

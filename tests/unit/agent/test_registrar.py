@@ -37,6 +37,10 @@ class Host:
         self.loader.load([(one, "file") for one in services], [(one, "file") for one in checks or []])
 
 
+def files_under(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
+
+
 @in_loop
 async def test_checks_of_a_service_get_the_peers_ids(clock: ManualClock) -> None:
     host = Host(clock)
@@ -166,7 +170,7 @@ async def test_files_have_the_peers_layout_and_shape(clock: ManualClock, tmp_pat
     state = json.loads((tmp_path / "checks" / "state" / digest("service:web")).read_text())
     assert state == {"CheckID": "service:web", "Output": "hello", "Status": "passing", "Expires": int(clock.wall() + 10)}
     host.registrar.deregister_service("web")
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert files_under(tmp_path) == []
     await host.runner.stop()
 
 

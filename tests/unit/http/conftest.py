@@ -81,7 +81,9 @@ class Edge:
         self.clock = Clock()
         self.agent = FakeAgent()
         self.metrics: dict[str, int] = {}
-        self.context = Context(agent=self.agent, settings=settings, metrics=self, clock=self.clock, router=Router(ROUTES), recent=RecentEntries())
+        self.context = Context(
+            agent=self.agent, settings=settings, metrics=self, clock=self.clock, router=Router(ROUTES), recent=RecentEntries()
+        )
         self.listener = self.run(lambda: Listener(self.context))
         self.transport = Transport()
         self.connection = Connection(self.listener, "10.1.2.3")

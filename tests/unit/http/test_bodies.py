@@ -62,7 +62,9 @@ def test_what_a_body_leaves_out_is_zero_and_not_the_default_of_a_new_record() ->
         pytest.param(b'{"Check": {"Definition": {"Interval": "soon"}}}', id="no duration"),
         pytest.param(b"[" * 100_000, id="deep list"),
         pytest.param(b'{"a":' * 100_000, id="deep object"),
-        pytest.param(b'{"Service": {"Proxy": {"Config": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b"}}}", id="deep where anything may stand"),
+        pytest.param(
+            b'{"Service": {"Proxy": {"Config": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b"}}}", id="deep where anything may stand"
+        ),
         pytest.param(b'{"Service": {"Port": 1' + b"0" * 5000 + b"}}", id="number of 5,000 digits"),
     ],
 )
@@ -93,7 +95,10 @@ def test_no_bytes_raise_anything_but_the_documented_error(data: bytes) -> None:
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["Node", "Service", "Port", "Tags", "Checks", "Meta"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["Node", "Service", "Port", "Tags", "Checks", "Meta"]), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 
@@ -111,7 +116,9 @@ def test_no_value_raises_anything_but_the_documented_error(value: Any) -> None:
     [
         pytest.param(b"{", 400, b"Failed to parse body: unexpected EOF", id="cut off"),
         pytest.param(b'{"KV": {}}', 400, b"Failed to parse body: ", id="an object"),
-        pytest.param(b'[{"KV": {"Verb": "set", "Key": "a", "Value": "not base64!"}}]', 400, b"Failed to parse body: illegal base64 data", id="value"),
+        pytest.param(
+            b'[{"KV": {"Verb": "set", "Key": "a", "Value": "not base64!"}}]', 400, b"Failed to parse body: illegal base64 data", id="value"
+        ),
         pytest.param(b"[" + b",".join([b"{}"] * 65) + b"]", 413, b"Transaction contains too many operations (65 > 64)", id="65 operations"),
     ],
 )
@@ -156,7 +163,9 @@ def test_a_new_session(make_edge: Any, text: bytes, field: str, expected: Any) -
         pytest.param({"Name": "x"}, "Payload does not contain a kind/Kind key at the top level", id="no kind"),
         pytest.param({"Kind": 1}, "Kind value in payload is not a string", id="kind is a number"),
         pytest.param(
-            {"Kind": "service-defaults", "Name": "web", "Absent": 1}, '1 error occurred:\n\t* invalid config key "Absent"\n\n', id="unknown key"
+            {"Kind": "service-defaults", "Name": "web", "Absent": 1},
+            '1 error occurred:\n\t* invalid config key "Absent"\n\n',
+            id="unknown key",
         ),
         pytest.param([], "json: cannot unmarshal array into Go value of type map[string]interface {}", id="list"),
     ],

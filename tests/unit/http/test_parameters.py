@@ -69,7 +69,10 @@ def test_the_token(edge: Any, query: str, headers: tuple[str, ...], expected: st
 
 def test_a_service_is_asked_for_with_tags_metadata_and_place(edge: Any) -> None:
     edge.agent.answers["Health.ServiceNodes"] = Reply(value=[], index=1)
-    edge.get("/v1/health/service/web?tag=a&tag=b&node-meta=k:v:w&node-meta=x&near=_ip&filter=Checks+is+empty", "X-Forwarded-For: 9.9.9.9, 8.8.8.8")
+    edge.get(
+        "/v1/health/service/web?tag=a&tag=b&node-meta=k:v:w&node-meta=x&near=_ip&filter=Checks+is+empty",
+        "X-Forwarded-For: 9.9.9.9, 8.8.8.8",
+    )
     question: ServiceRequest = edge.agent.asked[0][1]
     assert question.service_tags == ("a", "b")
     assert question.tag_filter

@@ -23,6 +23,12 @@ def body(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
 
 
+def test_utf8_that_is_not_escaped_is_taken(edge: Any) -> None:
+    edge.agent.answers["KVS.Get"] = Reply(value=None, index=1)
+    assert statuses(edge.ask("GET /v1/kv/été?raw=é HTTP/1.1\r\nHost: x\r\n\r\n".encode() + GET_A)) == [404, 404]
+    assert [request.key for _, request in edge.agent.asked] == ["été", "a"]
+
+
 def test_an_answer_has_its_length_and_its_date(edge: Any) -> None:
     edge.agent.answers["KVS.Get"] = Reply(value=ENTRY, index=5)
     answer = edge.ask(GET_A)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from consensus_parts import LaterWorker, Remembering, consensus  # noqa: E402
+from consensus_parts import LaterWorker, Remembering, consensus
 
-from muster.model.errors import CorruptFile  # noqa: E402
-from muster.storage.raft_storage import RaftStorage, open_on_disk  # noqa: E402
-from muster.testing.disk import Content, FaultyDisk, PowerCut  # noqa: E402
+from muster.model.errors import CorruptFile
+from muster.storage.raft_storage import RaftStorage, open_on_disk
+from muster.testing.disk import Content, FaultyDisk, PowerCut
 
 CHAINS = 50
 LIVES = 20  # of each chain; together 1,000 power cuts

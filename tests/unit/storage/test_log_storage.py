@@ -119,7 +119,10 @@ def test_compaction_keeps_all_later_entries(reopen):
         log.append(entries(first, first + 19, term=first // 500 + 1))
     log.compact(700)
     assert 1 < log.first_index <= 701
-    assert held(log) == [entry for first in range(1, 1001, 20) for entry in entries(first, first + 19, term=first // 500 + 1)][log.first_index - 1 :]
+    assert (
+        held(log)
+        == [entry for first in range(1, 1001, 20) for entry in entries(first, first + 19, term=first // 500 + 1)][log.first_index - 1 :]
+    )
     first = log.first_index
     log = reopen()
     assert (log.first_index, log.last_index) == (first, 1000)

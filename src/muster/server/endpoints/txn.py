@@ -47,6 +47,9 @@ def _prepared(context: Context, op: TxnOp) -> TxnOp:
         _check_kv(context, op.kv)
     elif op.node is not None:
         _check_node(op.node)
+        if not op.node.node.datacenter:
+            node = msgspec.structs.replace(op.node.node, datacenter=context.settings.datacenter)
+            return msgspec.structs.replace(op, node=msgspec.structs.replace(op.node, node=node))
     elif op.service is not None:
         return msgspec.structs.replace(op, service=_with_service(op.service))
     elif op.check is not None:

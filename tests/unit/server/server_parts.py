@@ -1,0 +1,176 @@
+"""A server over a consensus that applies at once, on a loop whose clock jumps to the next timer when nothing else is due."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, BinaryIO
+
+from muster.model.errors import MusterError
+from muster.model.kv import KVEntry
+from muster.raft.membership import Configuration, Member
+from muster.server.replicated_state import ReplicatedState
+from muster.server.server import Server
+from muster.server.settings import ServerSettings
+from muster.state.store import Store
+from muster.wire.commands import KVSRequest, RegisterRequest
+from muster.wire.replies import Reply
+
+NODE_ID = "40e4a748-2192-161a-0510-9bf59fe950b5"
+DC = {"datacenter": "dc1"}
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Its time passes only by jumping to the next timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:
+            self.now = max(self.now, self._scheduled[0]._when)
+        super()._run_once()
+
+
+class LoopClock:
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def monotonic(self) -> float:
+        return self._loop.now
+
+    def wall(self) -> float:
+        return 1_600_000_000 + self._loop.now
+
+
+class InstantConsensus:
+    """A sole voter whose log is memory: a command is applied in the next turn of the loop."""
+
+    def __init__(self, state: ReplicatedState, loop: VirtualLoop) -> None:
+        self.state, self.loop = state, loop
+        self.leads = True
+        self.last_index = 0
+        self.term = 1
+        self.configuration = Configuration((Member(NODE_ID, "127.0.0.1:8300"),))
+        self.configuration_index = 1
+        self.committed: list[object] = []
+        self.error: MusterError | None = None
+        self.installed: list[bytes] = []
+
+    def is_leader(self) -> bool:
+        return self.leads
+
+    def leader_address(self) -> str:
+        return "127.0.0.1:8300" if self.leads else ""
+
+    def commit(self, message_type: int, data: bytes, command: object) -> asyncio.Future[object]:
+        assert data[0] == message_type
+        future: asyncio.Future[object] = self.loop.create_future()
+        self.loop.call_soon(self._apply, data, command, future)
+        return future
+
+    def _apply(self, data: bytes, command: object, future: asyncio.Future[object]) -> None:
+        if self.error is not None:
+            future.set_exception(self.error)
+            return
+        self.last_index += 1
+        self.committed.append(command)
+        result = self.state.apply(self.last_index, data, command)
+        if future.done():
+            return
+        if isinstance(result, MusterError):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+    def barrier(self) -> asyncio.Future[object]:
+        return self._done(None)
+
+    def verify_leader(self) -> asyncio.Future[None]:
+        return self._done(None)
+
+    def _done(self, value: Any) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self.loop.create_future()
+        future.set_result(value)
+        return future
+
+    def snapshot_now(self) -> asyncio.Future[Any]:
+        raise NotImplementedError
+
+    def open_snapshot(self, meta: Any) -> BinaryIO:
+        raise NotImplementedError
+
+    def install(self, content: Iterable[bytes], index: int) -> asyncio.Future[int]:
+        self.installed = list(content)
+        return self._done(index + 1)
+
+
+class Parts:
+    """A server and what is under it."""
+
+    def __init__(self, loop: VirtualLoop, **settings: Any) -> None:
+        self.loop = loop
+        self.settings = ServerSettings(datacenter="dc1", node_name="n1", node_id=NODE_ID, address="127.0.0.1", **settings)
+        self.state = ReplicatedState(Store())
+        self.consensus = InstantConsensus(self.state, loop)
+        self.clock = LoopClock(loop)
+        self.server = Server(self.settings, self.state, self.consensus, self.clock, random.Random(7), loop)
+
+    async def led(self) -> "Parts":
+        """After the leader's first duties."""
+        self.server.leadership(True)
+        while not self.server.is_ready() or "consul" not in self.services():
+            await asyncio.sleep(0)
+        return self
+
+    def services(self) -> dict[str, list[str]]:
+        return self.state.store.catalog.services()[1]
+
+    async def call(self, method: str, request: Any) -> Reply:
+        outcome = self.server.call(method, request)
+        return outcome if isinstance(outcome, Reply) else await outcome
+
+    async def put(self, key: str, value: bytes = b"x", op: str = "set", **entry: Any) -> Reply:
+        return await self.call("KVS.Apply", KVSRequest(op=op, entry=KVEntry(key=key, value=value, **entry), **DC))
+
+    async def register(self, node: str, **more: Any) -> Reply:
+        return await self.call("Catalog.Register", RegisterRequest(node=node, address="10.0.0.1", **more, **DC))
+
+    @property
+    def index(self) -> int:
+        return self.consensus.last_index
+
+
+def run(test: Callable[[Parts], Coroutine[Any, Any, None]], **settings: Any) -> None:
+    """Runs `test` with a leading server."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        parts = Parts(loop, **settings)
+
+        async def body() -> None:
+            await parts.led()
+            await test(parts)
+
+        loop.run_until_complete(asyncio.wait_for(body(), 1_000_000))
+        parts.server.stop()
+        loop.run_until_complete(asyncio.sleep(0))
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def turns(count: int = 5) -> None:
+    """Lets so many turns of the loop pass."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def waiting(outcome: Any) -> asyncio.Future[Reply]:
+    """The outcome, which must be a future that is not done."""
+    assert isinstance(outcome, asyncio.Future)
+    assert not outcome.done()
+    return outcome
