@@ -202,7 +202,7 @@ def _boolean(value: Any, name: str) -> bool:
 
 def _duration(value: Any, name: str) -> int:
     if isinstance(value, str):
-        return parse_duration(value) if value else 0
+        return parse_duration(value)
     return int(value) if type(value) in (int, float) else 0  # other types are passed over, as the peers do
 
 

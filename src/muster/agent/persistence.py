@@ -21,6 +21,7 @@ from muster.agent.decoding import Mismatch, decode_record
 from muster.agent.definitions import CheckType
 from muster.model.catalog import HealthCheck, NodeService
 from muster.model.durations import InvalidDuration
+from muster.model.errors import StorageFailed
 
 logger = logging.getLogger("agent")
 
@@ -49,7 +50,7 @@ class SavedState(NamedTuple):
 
 
 class Persistence:
-    """Files of one data directory. Writing may raise `OSError`."""
+    """Files of one data directory. Writing raises `StorageFailed` where the disk refuses."""
 
     def __init__(self, data_directory: str) -> None:
         root = Path(data_directory)
@@ -102,6 +103,13 @@ def digest(identity: str) -> str:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise StorageFailed(f"failed writing {path}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(path.name + ".tmp")
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8", errors="surrogatepass") as file:

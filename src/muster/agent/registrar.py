@@ -22,7 +22,7 @@ from muster.agent.services import LocalState
 from muster.agent.sidecar import sidecar_of
 from muster.model.catalog import CRITICAL, NODE_MAINTENANCE, HealthCheck
 from muster.model.durations import seconds
-from muster.model.errors import BadRequest, NotFound, Rejected
+from muster.model.errors import BadRequest, NotFound, Rejected, StorageFailed
 
 logger = logging.getLogger("agent")
 
@@ -62,7 +62,8 @@ class Registrar:
         self, definition: ServiceDefinition, source: str, token: str = "", replace_checks: bool = False, is_sidecar: bool = False
     ) -> None:
         """A validated service with its checks and its sidecar; nothing is changed if any part is refused."""
-        sidecar = sidecar_of(definition, self.local.services(), self.settings.sidecar_ports)
+        wants_sidecar = definition.sidecar() is not None
+        sidecar = sidecar_of(definition, self.local.services(), self.settings.sidecar_ports) if wants_sidecar else None
         for check in [*definition.check_types(), *(sidecar.check_types() if sidecar else ())]:
             self.allow(check, source)
         token = definition.token or token
@@ -214,7 +215,7 @@ class Registrar:
         expires = int(self.local.clock.wall() + lifetime)
         try:
             self.persistence.save_state(SavedState(check_id, result.status, result.output, expires))
-        except OSError as error:  # the check itself is well; only a restart would forget it
+        except StorageFailed as error:  # the check itself is well; only a restart would forget it
             logger.error("failed persisting state for check: check=%s error=%s", check_id, error)
 
     def set_node_maintenance(self, enable: bool, reason: str = "", token: str = "") -> None:

@@ -25,6 +25,8 @@ RETRY_INTERVAL = 15.0  # seconds after a failure, plus as much again by chance
 FIRST_RETRY = 0.05  # seconds; while there is no leader yet, as right after the start
 SCALE_THRESHOLD = 128  # nodes; above, the interval grows by one with every doubling
 
+CALLS_A_TURN = 50  # answers that come at once must not keep the loop
+
 CallMethod = Callable[[str, Any], Any]
 
 
@@ -153,7 +155,9 @@ class Synchronizer:
 
     async def _send(self) -> None:
         local = self.local
-        for call in calls(local, self.identity()):
+        for count, call in enumerate(calls(local, self.identity()), 1):
+            if count % CALLS_A_TURN == 0:
+                await asyncio.sleep(0)
             try:
                 await answered(self.call(call.method, call.request))
             except PermissionDenied as error:  # the others must not wait for the one that may not

@@ -73,6 +73,9 @@ def _bind_unix(path: str, owner: UnixSockets) -> socket.socket:
     except (OSError, ValueError) as error:
         listening.close()
         raise ConfigurationError(f"unix_sockets: cannot open {path}: {error}") from error
+    except ConfigurationError:
+        listening.close()
+        raise
     return listening
 
 

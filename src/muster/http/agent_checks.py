@@ -12,6 +12,9 @@ from muster.http.messages import Outcome, Request
 from muster.http.parameters import token
 from muster.http.routing import Context
 from muster.model.catalog import CRITICAL, PASSING, WARNING, HealthCheck
+from muster.model.errors import Rejected
+
+FILTER_PREFIX = "Failed to create boolean expression evaluator: "
 
 
 class CheckUpdate(Struct, frozen=True, kw_only=True):
@@ -23,9 +26,18 @@ class CheckUpdate(Struct, frozen=True, kw_only=True):
 
 def checks(request: Request, context: Context) -> Outcome:
     """GET /v1/agent/checks: all, or those that a filter passes."""
-    chosen = filtered(request, context.agent.local.checks(), HealthCheck)
+    try:
+        chosen = filtered(request, context.agent.local.checks(), HealthCheck)
+    except Rejected as error:
+        raise _without_prefix(error) from error
     answer = {name: {**shapes.health_check(chosen[name]), "ServiceTags": chosen[name].service_tags or []} for name in sorted(chosen)}
     return json_answer(answer, request, context)
+
+
+def _without_prefix(error: Rejected) -> Rejected:
+    """Of all endpoints with a filter only this one leaves the prefix out, unless the expression does not parse at all."""
+    rest = str(error).removeprefix(FILTER_PREFIX)
+    return error if rest[:1].isdigit() else Rejected(rest)
 
 
 def register(request: Request, context: Context) -> Outcome:

@@ -12,13 +12,13 @@ from muster.agent.registrar import REMOTE
 from muster.http.answers import EMPTY, json_answer
 from muster.http.dispatch import text
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import token
+from muster.http.parameters import read_options, token
 from muster.http.routing import Context
 from muster.model.catalog import NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX, HealthCheck, NodeService
-from muster.model.durations import InvalidDuration, parse_duration, seconds
+from muster.model.durations import MINUTE, seconds
 from muster.model.errors import BadRequest, Rejected
 
-DEFAULT_WAIT = 600.0  # seconds that a question with a hash waits
+DEFAULT_WAIT = 10 * MINUTE  # that a question with a hash waits
 PLAIN = b"Content-Type: text/plain\r\n"
 STATUS_CODES = {"passing": 200, "warning": 429, "critical": 503, "maintenance": 503}
 TRUE_TEXTS = frozenset(("1", "t", "T", "TRUE", "true", "True"))
@@ -46,25 +46,15 @@ def filtered(request: Request, rows: dict[str, Any], row_type: type) -> dict[str
 def service(request: Request, context: Context) -> Outcome:
     """GET /v1/agent/service/:id. With `hash` it waits until the service is no longer the one with this hash."""
     given = request.query.first("hash") if request.raw_query else ""
-    wait = _wait(request)
+    options = read_options(request, context)
     found = context.agent.local.service(request.rest)
     if found is None:
         return text(404, f"unknown service ID: {request.rest}")
     shape, digest = _with_hash(found)
     if given and given == digest:
         change = context.agent.local_change()  # now, not on the task's first turn: a change in between would be missed
-        return asyncio.ensure_future(_changed(change, request, context, digest, wait))
+        return asyncio.ensure_future(_changed(change, request, context, digest, seconds(options.get("max_query_time", DEFAULT_WAIT))))
     return _service_answer(shape, digest, request, context)
-
-
-def _wait(request: Request) -> float:
-    wait = request.query.first("wait") if request.raw_query else ""
-    if not wait:
-        return DEFAULT_WAIT
-    try:
-        return seconds(parse_duration(wait))
-    except InvalidDuration as error:
-        raise BadRequest("Invalid wait time") from error
 
 
 def _with_hash(found: NodeService) -> tuple[dict[str, Any], str]:
@@ -207,4 +197,4 @@ def _health_check(check: HealthCheck) -> dict[str, Any]:
         "TLSSkipVerify": False,
         "TCP": "",
     }
-    return {**shapes.health_check(check), "ServiceTags": None, "Type": "", "Definition": definition}
+    return {**shapes.health_check(check), "Type": "", "Definition": definition}

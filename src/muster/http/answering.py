@@ -119,11 +119,7 @@ class Answering(asyncio.Protocol):
         listener = self._listener
         self._current = request
         self._started = listener.now()
-        outcome = dispatch.answer(request, listener.context)
-        if type(outcome) is Response and type(outcome.body) is bytes and request.usual and listener.is_usual:
-            self._write_usual(request, outcome, listener)
-        else:
-            self._respond(outcome)
+        self._respond(dispatch.answer(request, listener.context), request)
 
     def _write_usual(self, request: Request, response: Response, listener: "Listener") -> None:
         """The short way of `_write` and `_finish`: HTTP/1.1, the connection stays, no encoding to choose."""
@@ -141,9 +137,12 @@ class Answering(asyncio.Protocol):
 
     # answers
 
-    def _respond(self, outcome: Outcome) -> None:
+    def _respond(self, outcome: Outcome, request: Request) -> None:
         if type(outcome) is Response:
-            self._write(outcome)
+            if type(outcome.body) is bytes and request.usual and self._listener.is_usual:
+                self._write_usual(request, outcome, self._listener)
+            else:
+                self._write(outcome)
             return
         waiting = outcome if type(outcome) is Pending else Pending(outcome, _as_it_is)  # type: ignore[arg-type]
         self._waiting = waiting
@@ -159,8 +158,8 @@ class Answering(asyncio.Protocol):
             self._current = None
             self._close()
             return
-        self._respond(outcome)
-        if self._current is None:
+        self._respond(outcome, request)
+        if self._queue and self._current is None:
             self._next()
         self._flush()
 

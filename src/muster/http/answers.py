@@ -8,8 +8,8 @@ from asyncio import Future
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
+from muster.http.encoding import encode
+from muster.http.lists import LONG_LIST, ListView, long_list
 from muster.http.messages import JSON, TEXT, Outcome, Pending, Request, Response
 from muster.http.routing import Context
 from muster.http.writing import GZIP_LINE, LONG_BODY, gzip_bytes
@@ -18,9 +18,6 @@ from muster.wire.replies import Reply
 from muster.wire.requests import QueryOptions
 
 View = Callable[[Any], Any]
-_encoder = msgspec.json.Encoder()
-_SPECIAL = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
-
 TRUE_PRETTY = Response(200, JSON, b"true\n")
 FALSE_PRETTY = Response(200, JSON, b"false\n")
 TRUE = Response(200, JSON, b"true")
@@ -77,6 +74,9 @@ _CONSISTENT, _STALE, _LEADER = (b"X-Consul-Effective-Consistency: %b\r\n" % word
 def read_answer(reply: Reply, request: Request, context: Context, view: View, extra: bytes = b"") -> Response:
     """The reply's value through `view` as JSON. The body stays with the reply, since equal questions share it."""
     pretty, gzip = is_pretty(request, context), request.accepts_gzip
+    if isinstance(view, ListView) and reply.value is not None and len(reply.value) > LONG_LIST:
+        parts = long_list(reply.value, view, pretty, gzip, reply.encodings)
+        return Response(200, JSON + (GZIP_LINE if gzip else b"") + extra + meta(reply), parts, encoded=True)
     key = (view, pretty, gzip)
     made: tuple[bytes, bool] | None = reply.encodings.get(key)
     if made is None:
@@ -121,28 +121,3 @@ def truth(reply: Reply, request: Request, context: Context) -> Response:
 def nothing(reply: Reply) -> Response:
     """An empty 200."""
     return EMPTY
-
-
-def encode(value: Any, pretty: bool) -> bytes:
-    """JSON as Go writes it: four blanks of indent and an end of line if pretty, `<`, `>`, `&` escaped."""
-    try:
-        body = _encoder.encode(value)
-    except UnicodeEncodeError:
-        body = _encoder.encode(presentable(msgspec.to_builtins(value, builtin_types=(bytes,))))
-    if pretty:
-        body = msgspec.json.format(body, indent=4) + b"\n"
-    for plain, escaped in _SPECIAL:
-        if plain in body:
-            body = body.replace(plain, escaped)
-    return body
-
-
-def presentable(value: Any) -> Any:
-    """The value with U+FFFD for each byte that is no UTF-8."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    if isinstance(value, dict):
-        return {presentable(key): presentable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [presentable(item) for item in value]
-    return value

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from muster.http.answers import json_answer, read_cached, read_with_level, then, truth
 from muster.http.bodies import decode
+from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import node_meta, read_options, required, source, token
 from muster.http.routing import Context
 from muster.http.views import node_service, service_node
-from muster.model.catalog import Node, NodeServices, ServiceNode
+from muster.model.catalog import Node, NodeServices
 from muster.wire.commands import DeregisterRequest, RegisterRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, NodeRequest, QueryOptions, ServiceRequest
@@ -45,11 +46,14 @@ def _datacenters(reply: Reply, request: Request, context: Context, extra: bytes)
 def nodes(request: Request, context: Context) -> Outcome:
     """GET: all nodes."""
     question = _whole(request, context)
-    return read_with_level(context, request, "Catalog.ListNodes", question, node_list)
+    return read_with_level(context, request, "Catalog.ListNodes", question, NODES)
 
 
-def node_list(rows: list[Node] | None) -> list[Node]:
-    return rows or []
+def _itself(row: Node) -> Node:
+    return row
+
+
+NODES = ListView(_itself, slice_rows=500)
 
 
 def services(request: Request, context: Context) -> Outcome:
@@ -85,16 +89,15 @@ def service_question(request: Request, context: Context, connect: bool = False, 
 
 def service(request: Request, context: Context) -> Outcome:
     """GET: the instances of a service."""
-    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context), _service_nodes)
+    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context), SERVICE_NODES)
 
 
 def connect(request: Request, context: Context) -> Outcome:
     """GET: the instances that speak for a service in the mesh."""
-    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context, connect=True), _service_nodes)
+    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context, connect=True), SERVICE_NODES)
 
 
-def _service_nodes(rows: list[ServiceNode] | None) -> list[Any]:
-    return [service_node(row) for row in rows or ()]
+SERVICE_NODES = ListView(service_node)
 
 
 def node_question(request: Request, context: Context) -> NodeRequest:

@@ -1,15 +1,14 @@
 """/v1/health: checks, and instances with their checks."""
 
-from typing import Any
-
 from muster.http.answers import ask, read_answer, read_with_level
 from muster.http.answers import level as level_line
 from muster.http.catalog import node_question, service_question
+from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request
 from muster.http.parameters import node_meta, read_options, required, source
 from muster.http.routing import Context
 from muster.http.views import check_service_node, health_check
-from muster.model.catalog import PASSING, CheckServiceNode, HealthCheck
+from muster.model.catalog import PASSING, CheckServiceNode
 from muster.model.errors import BadRequest
 from muster.wire.requests import ChecksInStateRequest, ServiceRequest
 
@@ -19,12 +18,12 @@ _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 def node(request: Request, context: Context) -> Outcome:
     """GET: the checks of a node."""
-    return read_with_level(context, request, "Health.NodeChecks", node_question(request, context), _checks)
+    return read_with_level(context, request, "Health.NodeChecks", node_question(request, context), CHECKS)
 
 
 def checks(request: Request, context: Context) -> Outcome:
     """GET: the checks of a service."""
-    return read_with_level(context, request, "Health.ServiceChecks", _checks_question(request, context), _checks)
+    return read_with_level(context, request, "Health.ServiceChecks", _checks_question(request, context), CHECKS)
 
 
 def _checks_question(request: Request, context: Context) -> ServiceRequest:
@@ -38,11 +37,10 @@ def state(request: Request, context: Context) -> Outcome:
     options = read_options(request, context)
     wanted = required(request.rest, "Missing check state")
     question = ChecksInStateRequest(state=wanted, node_meta_filters=node_meta(request), source=source(request, context), **options)
-    return read_with_level(context, request, "Health.ChecksInState", question, _checks)
+    return read_with_level(context, request, "Health.ChecksInState", question, CHECKS)
 
 
-def _checks(rows: list[HealthCheck] | None) -> list[Any]:
-    return [health_check(row) for row in rows or ()]
+CHECKS = ListView(health_check)
 
 
 def service(request: Request, context: Context) -> Outcome:
@@ -61,7 +59,7 @@ def ingress(request: Request, context: Context) -> Outcome:
 
 
 def _instances(request: Request, context: Context, question: ServiceRequest) -> Outcome:
-    view = _passing_instances if _only_passing(request) else _all_instances
+    view = PASSING_INSTANCES if _only_passing(request) else INSTANCES
     extra = level_line(question)
     if question.use_cache:
         extra = context.cache.line("Health.ServiceNodes", question) + extra
@@ -77,9 +75,9 @@ def _only_passing(request: Request) -> bool:
     return value not in _FALSE
 
 
-def _all_instances(rows: list[CheckServiceNode] | None) -> list[Any]:
-    return [check_service_node(row) for row in rows or ()]
+def _is_passing(row: CheckServiceNode) -> bool:
+    return all(check.status == PASSING for check in row.checks)
 
 
-def _passing_instances(rows: list[CheckServiceNode] | None) -> list[Any]:
-    return [check_service_node(row) for row in rows or () if all(check.status == PASSING for check in row.checks)]
+INSTANCES = ListView(check_service_node)
+PASSING_INSTANCES = ListView(check_service_node, keep=_is_passing)

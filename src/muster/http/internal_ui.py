@@ -4,6 +4,7 @@ from typing import Any
 
 from muster.http.answers import ask, read, read_answer
 from muster.http.catalog import node_question
+from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import read_options
 from muster.http.routing import Context
@@ -17,11 +18,7 @@ EXTERNAL_SOURCE = "external-source"  # metadata of an instance that a tool regis
 
 def nodes(request: Request, context: Context) -> Outcome:
     """GET: all nodes with their services and checks."""
-    return read(context, request, "Internal.NodeDump", DatacenterRequest(**read_options(request, context)), _dump)
-
-
-def _dump(rows: list[NodeInfo] | None) -> list[Any]:
-    return [node_info(row) for row in rows or ()]
+    return read(context, request, "Internal.NodeDump", DatacenterRequest(**read_options(request, context)), DUMP)
 
 
 def node(request: Request, context: Context) -> Outcome:
@@ -50,6 +47,9 @@ def node_info(row: NodeInfo) -> dict[str, Any]:
         "Services": [node_service(one, null_tags=True) for one in row.services],
         "Checks": [health_check(one, null_tags=True) for one in row.checks],
     }
+
+
+DUMP = ListView(node_info, slice_rows=20)
 
 
 def services(request: Request, context: Context) -> Outcome:

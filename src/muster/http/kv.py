@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from muster.http.answers import encode, is_pretty, meta, read_answer, then, truth
-from muster.http.messages import JSON, Outcome, Request, Response
+from muster.http.answers import is_pretty, meta, read_answer, then, truth
+from muster.http.lists import ListView
+from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import OPTION_HEADERS, parse_unsigned, read_options, required, write_target
 from muster.http.routing import Context
 from muster.http.views import entry_json, kv_entry
-from muster.http.writing import GZIP_LINE, gzip_parts
 from muster.model.errors import BadRequest
 from muster.model.kv import KVEntry
 from muster.wire.commands import KVSRequest
@@ -17,8 +17,27 @@ from muster.wire.requests import KeyListRequest, KeyRequest
 
 # a browser must not run the value as a script of this site
 RAW = b"Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\nContent-Security-Policy: sandbox\r\n"
-LONG_LIST = 1000  # entries; more are sent in slices
-SLICE = 500  # entries encoded at a time, about a millisecond
+
+
+class Entries(ListView):
+    """Entries as the hottest list: written out by hand."""
+
+    __slots__ = ()
+
+    def parts(self, value: Any, pretty: bool) -> Iterator[bytes]:
+        lead, between, end = (b"[\n", b",\n", b"\n]\n") if pretty else (b"[", b",", b"]")
+        for start in range(0, len(value), self.slice):
+            yield lead + between.join([entry_json(entry, pretty) for entry in value[start : start + self.slice]])
+            lead = between
+        yield end
+
+
+def _itself(key: str) -> str:
+    return key
+
+
+ENTRIES = Entries(kv_entry, slice_rows=500)
+KEYS = ListView(_itself, slice_rows=5000)
 
 
 def read(request: Request, context: Context) -> Outcome:
@@ -56,17 +75,7 @@ def _keys(request: Request, context: Context, options: dict[str, Any]) -> Outcom
 def _keys_answer(reply: Reply, request: Request, context: Context) -> Response:
     if not reply.value and request.rest:
         return Response(404, meta(reply))
-    if len(reply.value or ()) > LONG_LIST * 10:
-        return _stream(reply, request, context, _as_text)
-    return read_answer(reply, request, context, _key_list)
-
-
-def _key_list(keys: list[str] | None) -> list[str]:
-    return keys or []
-
-
-def _as_text(key: str, pretty: bool) -> bytes:
-    return encode(key, False)
+    return read_answer(reply, request, context, KEYS)
 
 
 def _entry_answer(reply: Reply, request: Request, context: Context) -> Response:
@@ -82,38 +91,17 @@ def _entry_answer(reply: Reply, request: Request, context: Context) -> Response:
 
 
 def _list_answer(reply: Reply, request: Request, context: Context) -> Response:
-    entries: list[KVEntry] = reply.value
-    if not entries:
+    if not reply.value:
         return Response(404, meta(reply))
-    if len(entries) > LONG_LIST:
-        return _stream(reply, request, context, entry_json)
-    return read_answer(reply, request, context, _entries)
-
-
-def _entries(entries: list[KVEntry]) -> list[dict[str, Any]]:
-    return [kv_entry(entry) for entry in entries]
-
-
-def _stream(reply: Reply, request: Request, context: Context, show: Any) -> Response:
-    """A long list in slices. The list is of the moment of the reply; records never change, so writes may go on."""
-    parts = _parts(reply.value, is_pretty(request, context), show)
-    if request.accepts_gzip:
-        return Response(200, JSON + GZIP_LINE + meta(reply), gzip_parts(parts), encoded=True)
-    return Response(200, JSON + meta(reply), parts, encoded=True)
-
-
-def _parts(rows: list[Any], pretty: bool, show: Any) -> Iterator[bytes]:
-    indent = b"    " if pretty and show is _as_text else b""
-    between = b",\n" + indent if pretty else b","
-    lead = b"[\n" + indent if pretty else b"["
-    for start in range(0, len(rows), SLICE):
-        yield lead + between.join([show(row, pretty) for row in rows[start : start + SLICE]])
-        lead = between
-    yield b"\n]\n" if pretty else b"]"
+    return read_answer(reply, request, context, ENTRIES)
 
 
 def write(request: Request, context: Context) -> Outcome:
     """PUT: sets a value, perhaps only under a condition, or takes or gives back a lock."""
+    if not request.raw_query and request.rest and OPTION_HEADERS.isdisjoint(request.headers):
+        entry = KVEntry(key=request.rest, value=request.body or None)
+        command = KVSRequest(op="set", entry=entry, datacenter=context.settings.datacenter)
+        return then(context.agent.call("KVS.Apply", command), truth, request, context)
     target = write_target(request, context)
     key = required(request.rest, "Missing key name")
     op, fields = "set", dict[str, Any]()

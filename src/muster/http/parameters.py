@@ -65,7 +65,7 @@ def datacenter(request: Request, context: Context) -> str:
 
 
 def token(request: Request, context: Context) -> str:
-    """The token by query, header or `Authorization: Bearer`, in this order; else the agent's own."""
+    """The token by query, header or `Authorization: Bearer`, in this order; an empty text without one."""
     if request.raw_query:
         given = request.query.first("token")
         if given:
@@ -79,8 +79,7 @@ def token(request: Request, context: Context) -> str:
         scheme, _, given = request.header(b"authorization").partition(" ")
         if scheme.lower() == "bearer" and given.strip():
             return given.strip()
-    agents: str = context.settings.default_token
-    return agents
+    return ""
 
 
 def _blocking(request: Request, options: Options) -> None:

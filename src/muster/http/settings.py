@@ -27,8 +27,6 @@ class Settings:
     translate_wan_addresses: bool = False
     unprintable_paths: bool = False
     ui: bool = False
-    default_token: str = ""
-    acl_enabled: bool = False
     head_time: float = HEAD_TIME
     body_time: float = BODY_TIME
     discovery_max_stale: int = 0  # ns

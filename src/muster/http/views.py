@@ -7,7 +7,7 @@ and checks, mostly) so does the view. Fields that the peers leave out when empty
 from binascii import b2a_base64
 from typing import Any
 
-from muster.http.answers import encode
+from muster.http.encoding import encode
 from muster.http.proxies import connect, proxy
 from muster.model.catalog import CheckServiceNode, HealthCheck, HealthCheckDefinition, Node, NodeService, ServiceNode
 from muster.model.durations import format_duration

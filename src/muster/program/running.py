@@ -88,6 +88,7 @@ class RunningAgent:
         if self.server.is_ready():
             self.agent.leader_found()
         await self._listen()
+        self.agent.start_watches()
         self._report_gauges()
 
     async def _listen(self) -> None:

@@ -27,6 +27,7 @@ COMPRESSION = 1  # a save must not hold up writes; the peers read any level
 VERSION = 1
 GZIP = 31  # zlib's name for the format
 HEAD = "failed to read snapshot file: "
+BAD_HEADER = HEAD + "failed reading snapshot: archive/tar: invalid tar header"
 BROKEN = HEAD + "failed checking integrity of snapshot: "
 
 
@@ -104,10 +105,9 @@ def read(data: bytes) -> Archive:
     tar, complete = _decompress(data)
     members, end = _members(tar, complete)
     described = members.get(META)
-    state = members.get(STATE)
+    state = members.get(STATE, memoryview(b""))
     meta = _read_metadata(bytes(described)) if described is not None else {}
     _check_sums(members)
-    assert state is not None
     if end + 2 * BLOCK < len(tar):
         raise Rejected(f"{len(tar) - end - 2 * BLOCK} unread uncompressed bytes remain")
     if not complete:
@@ -151,7 +151,9 @@ def _members(tar: memoryview, complete: bool) -> tuple[dict[str, memoryview], in
         try:
             info = tarfile.TarInfo.frombuf(bytes(block), "utf-8", "surrogateescape")
         except tarfile.HeaderError:
-            raise Rejected(f"{HEAD}failed reading snapshot: archive/tar: invalid tar header") from None
+            raise Rejected(BAD_HEADER) from None
+        if info.size < 0:
+            raise Rejected(BAD_HEADER)
         if info.name not in (META, STATE, SUMS):
             raise Rejected(f'{HEAD}unexpected file "{info.name}" in snapshot')
         content = tar[at + BLOCK : at + BLOCK + info.size]
@@ -174,7 +176,7 @@ _CUT_OFF = {
 def _read_metadata(text: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected(f"{HEAD}failed to decode snapshot metadata: {error}") from None
 
 

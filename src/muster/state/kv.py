@@ -13,6 +13,7 @@ from muster.model.errors import CommandFailed, Rejected
 from muster.model.kv import KVEntry
 from muster.state.indexes import Indexes
 from muster.state.kv_view import KVView
+from muster.state.quoting import quoted
 from muster.state.sorted_keys import SortedKeys
 from muster.state.tombstones import Tombstones
 from muster.state.watches import KEY, PREFIX, Watches, WatchSet
@@ -113,7 +114,7 @@ class KV:
         except Rejected as error:
             raise CommandFailed(f"failed session lookup: {error}") from error
         if not exists:
-            raise CommandFailed(f'invalid session "{session}"')
+            raise CommandFailed(f"invalid session {quoted(session)}")
         old = self._entries.get(entry.key)
         if old is None:
             lock_index = 1

@@ -91,7 +91,8 @@ class OpaqueTables:
         if number in _SETS:
             table, field = _SETS[number]
             for item in _list(body, field):
-                self._set(index, table, item, cas=bool(body.get("CAS")))
+                linked = self._with_names(item, missing_allowed=bool(body.get("AllowMissingLinks")))
+                self._set(index, table, linked, cas=bool(body.get("CAS")))
             return None
         if number in _DELETES:
             table, field = _DELETES[number]
@@ -99,6 +100,22 @@ class OpaqueTables:
                 self._delete(index, table, str(key))
             return None
         return _SINGLE[number](self, index, body)
+
+    def _with_names(self, item: Any, *, missing_allowed: bool) -> Any:
+        """A token or role whose links to policies and roles carry names: the log has only their ids."""
+        if not isinstance(item, dict):
+            return item
+        filled = dict(item)
+        for field, table, kind in (("Policies", POLICIES, "policy"), ("Roles", ROLES, "role")):
+            links = []
+            for link in _list(item, field):
+                record = self.get(table, str(link.get("ID") or "")) if isinstance(link, dict) else None
+                if record is None and not missing_allowed:
+                    raise CommandFailed(f"No such {kind} with ID: {link.get('ID') if isinstance(link, dict) else link}")
+                links.append(link if record is None else {**link, "Name": record.value.get("Name") or ""})
+            if links:
+                filled[field] = links
+        return filled
 
     def _set(self, index: int, table: Table, item: Any, *, cas: bool = False) -> bool:
         """Writes one object; with `cas` only over the version that its ModifyIndex names."""
@@ -136,7 +153,7 @@ class OpaqueTables:
         done, reset = self._indexes.get(BOOTSTRAP_INDEX), int(body.get("ResetIndex") or 0)
         if done and reset != done:
             raise CommandFailed("ACL bootstrap no longer allowed" if not reset else "Invalid ACL bootstrap reset index")
-        self._set(index, TOKENS, body.get("Token"))
+        self._set(index, TOKENS, self._with_names(body.get("Token"), missing_allowed=False))
         self._indexes.bump(BOOTSTRAP_INDEX, index)
         return None
 
@@ -145,7 +162,7 @@ class OpaqueTables:
         if body.get("Op") == "delete":
             self._delete(index, INTENTIONS, str((intention or {}).get("ID") or ""))
         else:
-            self._set(index, INTENTIONS, intention)
+            self._set(index, INTENTIONS, {**intention, "Meta": intention.get("Meta") or {}} if isinstance(intention, dict) else intention)
         return None
 
     def _certificate_authority(self, index: int, body: dict[str, Any]) -> object:
@@ -194,6 +211,8 @@ class OpaqueTables:
         if body.get("Op") == "delete":
             self._delete(index, FEDERATION_STATES, str((state or {}).get("Datacenter") or ""))
             return None
+        if isinstance(state, dict):  # 0 means that this is the datacenter that the state was first written in
+            state = {**state, "PrimaryModifyIndex": state.get("PrimaryModifyIndex") or index}
         return self._set(index, FEDERATION_STATES, state)
 
     def replace(self, records: Iterable[tuple[Table, Any]]) -> None:

@@ -13,8 +13,10 @@ from msgspec import Struct, field
 from muster.model.catalog import HealthCheck, Node, NodeService
 from muster.model.errors import CommandFailed, MusterError
 from muster.model.kv import KVEntry
+from muster.state import uuids
 from muster.state.contracts import CatalogTable
 from muster.state.kv import KV
+from muster.state.quoting import quoted
 from muster.state.sessions import Sessions
 from muster.wire.commands import TxnCheckOp, TxnKVOp, TxnNodeOp, TxnOp, TxnServiceOp, TxnSessionOp
 
@@ -89,7 +91,7 @@ class Transactions:
     def _run_kv(self, index: int, op: TxnKVOp, results: list[TxnResult]) -> None:
         operate = _KV_OPERATIONS.get(op.verb)
         if operate is None:
-            raise CommandFailed(f'unknown KV verb "{op.verb}"')
+            raise CommandFailed(f"unknown KV verb {quoted(op.verb)}")
         entry = operate(self._kv, index, op.entry)
         if entry is None:
             return
@@ -103,26 +105,28 @@ class Transactions:
     def _run_node(self, index: int, op: TxnNodeOp, results: list[TxnResult]) -> None:
         catalog, node, name = self._catalog, op.node, op.node.node
         match op.verb:
-            case "get" | "set":
-                if op.verb == "set":
-                    catalog.set_node(index, node)
+            case "get":
+                if node.id:
+                    uuids.check_node_id(node.id)
+            case "set":
+                catalog.set_node(index, node)
             case "cas":
-                _require(catalog.check_and_set_node(index, node), f'failed to set node "{name}", index is stale')
+                _require(catalog.check_and_set_node(index, node), f"failed to set node {quoted(name)}, index is stale")
             case "delete":
                 return catalog.delete_node(index, name)
             case "delete-cas":
                 deleted = catalog.check_and_delete_node(index, name, node.modify_index)
-                return _require(deleted, f'failed to delete node "{name}", index is stale')
+                return _require(deleted, f"failed to delete node {quoted(name)}, index is stale")
             case verb:
-                raise CommandFailed(f'unknown Node verb "{verb}"')
+                raise CommandFailed(f"unknown Node verb {quoted(verb)}")
         found = catalog.find_node(name, node.id)
-        _require(found is not None, f'node "{name}" doesn\'t exist')
+        _require(found is not None, f"node {quoted(name)} doesn't exist")
         results.append(TxnResult(node=found))
         return None
 
     def _run_service(self, index: int, op: TxnServiceOp, results: list[TxnResult]) -> None:
         catalog, service, node = self._catalog, op.service, op.node
-        what = f'service "{service.id}" on node "{node}"'
+        what = f"service {quoted(service.id)} on node {quoted(node)}"
         match op.verb:
             case "get" | "set":
                 if op.verb == "set":
@@ -135,7 +139,7 @@ class Transactions:
                 deleted = catalog.check_and_delete_service(index, node, service.id, service.modify_index)
                 return _require(deleted, f"failed to delete {what}, index is stale")
             case verb:
-                raise CommandFailed(f'unknown Service verb "{verb}"')
+                raise CommandFailed(f"unknown Service verb {quoted(verb)}")
         found = catalog.find_service(node, service.id)
         _require(found is not None, f"{what} doesn't exist")
         results.append(TxnResult(service=found))
@@ -143,7 +147,7 @@ class Transactions:
 
     def _run_check(self, index: int, op: TxnCheckOp, results: list[TxnResult]) -> None:
         catalog, check = self._catalog, op.check
-        what = f'check "{check.check_id}" on node "{check.node}"'
+        what = f"check {quoted(check.check_id)} on node {quoted(check.node)}"
         match op.verb:
             case "get" | "set":
                 if op.verb == "set":
@@ -156,7 +160,7 @@ class Transactions:
                 deleted = catalog.check_and_delete_check(index, check.node, check.check_id, check.modify_index)
                 return _require(deleted, f"failed to delete {what}, index is stale")
             case verb:
-                raise CommandFailed(f'unknown Check verb "{verb}"')
+                raise CommandFailed(f"unknown Check verb {quoted(verb)}")
         found = catalog.find_check(check.node, check.check_id)
         _require(found is not None, f"{what} doesn't exist")
         results.append(TxnResult(check=found))
@@ -164,7 +168,7 @@ class Transactions:
 
     def _run_session(self, index: int, op: TxnSessionOp) -> None:
         if op.verb != "delete":
-            raise CommandFailed(f'unknown Session verb "{op.verb}"')
+            raise CommandFailed(f"unknown Session verb {quoted(op.verb)}")
         self._sessions.destroy(index, op.session.id)
 
 
@@ -187,50 +191,65 @@ def _without_value(entry: KVEntry) -> KVEntry:
     )
 
 
-def _some(entry: KVEntry | None, otherwise: str) -> KVEntry:
-    if entry is None:
-        raise CommandFailed(otherwise)
-    return entry
+# Texts of failures are made only when there is one: these run 64 times in a transaction.
 
 
 def _check_and_set(kv: KV, index: int, entry: KVEntry) -> KVEntry:
-    return _some(kv.check_and_set(index, entry), f'failed to set key "{entry.key}", index is stale')
+    written = kv.check_and_set(index, entry)
+    if written is None:
+        raise CommandFailed(f"failed to set key {quoted(entry.key)}, index is stale")
+    return written
 
 
 def _lock(kv: KV, index: int, entry: KVEntry) -> KVEntry:
-    return _some(kv.lock(index, entry), f'failed to lock key "{entry.key}", lock is already held')
+    written = kv.lock(index, entry)
+    if written is None:
+        raise CommandFailed(f"failed to lock key {quoted(entry.key)}, lock is already held")
+    return written
 
 
 def _unlock(kv: KV, index: int, entry: KVEntry) -> KVEntry:
-    return _some(kv.unlock(index, entry), f'failed to unlock key "{entry.key}", lock isn\'t held, or is held by another session')
+    written = kv.unlock(index, entry)
+    if written is None:
+        raise CommandFailed(f"failed to unlock key {quoted(entry.key)}, lock isn't held, or is held by another session")
+    return written
 
 
 def _check_and_delete(kv: KV, index: int, entry: KVEntry) -> None:
-    _require(kv.check_and_delete(index, entry.key, entry.modify_index), f'failed to delete key "{entry.key}", index is stale')
+    if not kv.check_and_delete(index, entry.key, entry.modify_index):
+        raise CommandFailed(f"failed to delete key {quoted(entry.key)}, index is stale")
 
 
 def _get(kv: KV, _index: int, entry: KVEntry) -> KVEntry:
-    return _some(kv.get(entry.key)[1], f'key "{entry.key}" doesn\'t exist')
+    found = kv.get(entry.key)[1]
+    if found is None:
+        raise CommandFailed(f"key {quoted(entry.key)} doesn't exist")
+    return found
 
 
 def _check_session(kv: KV, _index: int, entry: KVEntry) -> KVEntry:
-    key = entry.key
-    found = _some(kv.get(key)[1], f'failed to check session, key "{key}" doesn\'t exist')
-    same = found.session == entry.session
-    _require(same, f'failed session check for key "{key}", current session "{found.session}" != "{entry.session}"')
+    found = kv.get(entry.key)[1]
+    if found is None:
+        raise CommandFailed(f"failed to check session, key {quoted(entry.key)} doesn't exist")
+    if found.session != entry.session:
+        holders = f"current session {quoted(found.session)} != {quoted(entry.session)}"
+        raise CommandFailed(f"failed session check for key {quoted(entry.key)}, {holders}")
     return found
 
 
 def _check_index(kv: KV, _index: int, entry: KVEntry) -> KVEntry:
-    key = entry.key
-    found = _some(kv.get(key)[1], f'failed to check index, key "{key}" doesn\'t exist')
-    same = found.modify_index == entry.modify_index
-    _require(same, f'failed index check for key "{key}", current modify index {found.modify_index} != {entry.modify_index}')
+    found = kv.get(entry.key)[1]
+    if found is None:
+        raise CommandFailed(f"failed to check index, key {quoted(entry.key)} doesn't exist")
+    if found.modify_index != entry.modify_index:
+        indexes = f"current modify index {found.modify_index} != {entry.modify_index}"
+        raise CommandFailed(f"failed index check for key {quoted(entry.key)}, {indexes}")
     return found
 
 
 def _check_not_exists(kv: KV, _index: int, entry: KVEntry) -> None:
-    _require(kv.get(entry.key)[1] is None, f'key "{entry.key}" exists')
+    if kv.get(entry.key)[1] is not None:
+        raise CommandFailed(f"key {quoted(entry.key)} exists")
 
 
 _KV_OPERATIONS: dict[str, Callable[[KV, int, KVEntry], Any]] = {

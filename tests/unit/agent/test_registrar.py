@@ -16,7 +16,7 @@ from muster.agent.loading import Loader
 from muster.agent.persistence import Persistence, SavedState, digest
 from muster.agent.registrar import LOCAL, REMOTE, CheckSettings, Registrar
 from muster.agent.services import LocalState
-from muster.model.errors import ConfigurationError, NotFound, Rejected
+from muster.model.errors import ConfigurationError, NotFound, Rejected, StorageFailed
 
 SETTINGS = CheckSettings(remote_scripts=True, local_scripts=True)
 
@@ -247,6 +247,23 @@ def test_a_damaged_file_is_set_aside_and_the_others_are_read(
         assert list(again.local.services()) == ["db"]
         assert str(damaged) in caplog.text
         assert damaged.with_name(damaged.name + ".corrupt").read_bytes() == content
+
+    run()
+
+
+def test_a_disk_that_refuses_is_named_and_a_ttl_report_counts_all_the_same(clock: ManualClock, tmp_path: Path) -> None:
+    @in_loop
+    async def run() -> None:
+        host = Host(clock, tmp_path)
+        host.registrar.register_check(parse_check({"Name": "c", "TTL": "1h"}), REMOTE)
+        state = tmp_path / "checks" / "state"
+        state.write_text("a file where the directory should be")
+        host.registrar.report_ttl("c", "passing", "")
+        assert host.statuses() == {"c": "passing"}
+        (tmp_path / "services").write_text("")
+        with pytest.raises(StorageFailed, match="failed writing"):
+            host.registrar.register_service(parse_service({"Name": "web"}), REMOTE)
+        await host.runner.stop()
 
     run()
 

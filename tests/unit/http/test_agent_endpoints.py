@@ -168,6 +168,15 @@ REFUSED = [
     pytest.param("PUT", "/v1/agent/token/default", b'{"Token":"x"}', 401, "ACL support disabled", id="a token"),
     pytest.param("POST", "/v1/agent/self", b"", 405, "method POST not allowed", id="a wrong method"),
     pytest.param("GET", "/v1/agent/services?filter=bad+bad", b"", 500, "Failed to create boolean expression evaluator", id="a bad filter"),
+    pytest.param("GET", "/v1/agent/checks?filter=Foo==1", b"", 500, 'Selector "Foo" is not valid', id="a filter of no field"),
+    pytest.param(
+        "GET",
+        "/v1/agent/checks?filter=bad+bad",
+        b"",
+        500,
+        "Failed to create boolean expression evaluator: 1:5",
+        id="a bad filter of checks",
+    ),
 ]
 
 

@@ -30,8 +30,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self.now = max(self.now, self._scheduled[0]._when)
+        due = [timer.when() for timer in self._scheduled if not timer.cancelled()] if not self._ready else []
+        if due:
+            self.now = max(self.now, min(due))
         super()._run_once()
 
 
@@ -122,8 +123,9 @@ class Parts:
     async def led(self) -> "Parts":
         """After the leader's first duties."""
         self.server.leadership(True)
-        while not self.server.is_ready() or "consul" not in self.services():
-            await asyncio.sleep(0)
+        await turns(20)
+        assert self.server.is_ready()
+        assert "consul" in self.services()
         return self
 
     def services(self) -> dict[str, list[str]]:

@@ -337,9 +337,7 @@ HEAD = "failed to read snapshot file: "
         pytest.param(b"", "failed to decompress snapshot: EOF", id="nothing"),
         pytest.param(b"this is not a snapshot", "failed to decompress snapshot: gzip: invalid header", id="no gzip"),
         pytest.param(gzip.compress(b"hello"), HEAD + "failed reading snapshot: unexpected EOF", id="no tar"),
-        pytest.param(
-            gzip.compress(b""), HEAD + 'failed checking integrity of snapshot: file missing for "meta.json"', id="an empty tar"
-        ),
+        pytest.param(gzip.compress(b""), HEAD + 'failed checking integrity of snapshot: file missing for "meta.json"', id="an empty tar"),
         pytest.param(made_archive()[:40], HEAD + "failed reading snapshot: unexpected EOF", id="cut off in the beginning"),
         pytest.param(made_archive()[:-4], "unexpected EOF", id="cut off at the end"),
         pytest.param(made_archive() + b"xx", "unexpected EOF", id="something behind it"),

@@ -1,6 +1,8 @@
 """Blocking queries: who is woken, when a wait ends, and what equal questions share."""
 
 import asyncio
+import io
+import itertools
 
 import pytest
 from server_parts import DC, Parts, run, turns, waiting
@@ -137,7 +139,7 @@ def test_many_waiters_are_answered_some_each_turn() -> None:
         while not all(waiter.done() for waiter in waiters):
             seen.append(sum(waiter.done() for waiter in waiters))
             await asyncio.sleep(0)
-        assert max(later - earlier for earlier, later in zip(seen, seen[1:], strict=False)) <= ANSWERS_PER_TURN
+        assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= ANSWERS_PER_TURN
 
     run(body)
 
@@ -200,8 +202,6 @@ def test_a_restored_snapshot_answers_every_waiter() -> None:
         await parts.put("a")
         content = b"".join(parts.state.snapshot({}))
         waiters = [waiting(parts.server.call("KVS.Get", key(f"k{n}", 1000, 100))) for n in range(5)]
-        import io
-
         parts.state.restore(io.BytesIO(content))
         for waiter in waiters:
             await waiter

@@ -131,7 +131,7 @@ config_entries = st.builds(
 autopilots = st.builds(lambda cas, index: AutopilotRequest(cas=cas, config=AutopilotConfig(modify_index=index)), st.booleans(), expected)
 tombstones = st.builds(lambda index: TombstoneRequest(reap_index=index), expected)
 opaques = st.sampled_from([
-    OpaqueRequest(type=17, value={"Tokens": [{"AccessorID": "a", "SecretID": "s", "Hash": "\udcff\udc00" * 16}]}),
+    OpaqueRequest(type=17, value={"Tokens": [{"AccessorID": "a", "SecretID": "s", "Hash": "\udcff\udc80" * 16}]}),
     OpaqueRequest(type=18, value={"TokenIDs": ["a"]}),
     OpaqueRequest(type=27, value={"AuthMethods": [{"Name": "m1"}, {"Name": "m2"}]}),
     OpaqueRequest(type=12, value={"Op": "create", "Intention": {"ID": SESSION_IDS[0], "SourceName": "a"}}),

@@ -118,7 +118,9 @@ def test_an_unknown_operation_is_refused():
         ("short", "UUID must be 36 characters"),
         ("0" * 36, None),
         ("-" * 5 + "0" * 31, 'UUID should have maximum of 4 "-"; got 5'),
-        ("-" + "0" * 35, "UUID (without hyphens) must be even length"),
+        ("-" + "0" * 35, "Input (without hyphens) must be even length"),
+        ("00000000-0000-0000-0000-00000000000é", "UUID must be 36 characters"),
+        ("00000000-0000-0000-0000-0000000000\udc80\udc80", "Invalid UUID: encoding/hex: invalid byte: U+0080"),
         ("00000000-0000-0000-0000-00000000000g", "Invalid UUID: encoding/hex: invalid byte: U+0067 'g'"),
     ],
 )

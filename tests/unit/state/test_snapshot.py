@@ -15,6 +15,7 @@ from muster.model.kv import KVEntry
 from muster.state import snapshot_reader, snapshot_writer
 from muster.state.store import Store
 from muster.wire import msgpack
+from muster.wire.commands import config_entry_request, decode_command
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "snapshot"
 NAMES = ["acl-rich", "kv-small", "python-made-accepted"]
@@ -40,7 +41,17 @@ def records(state):
 
 def canonical(state):
     """A stream's records without the order of maps, which is random with the peers."""
-    return Counter((number, json.dumps(msgpack.unpack(value), sort_keys=True)) for number, value in records(state))
+    return Counter((number, json.dumps(readable(number, value), sort_keys=True)) for number, value in records(state))
+
+
+def readable(number, value):
+    found = msgpack.unpack(value)
+    if number == 22:
+        entry = config_entry_request(found).entry
+        return [entry.kind, entry.name, entry.fields, entry.create_index, entry.modify_index]
+    if number == 0 and found["Service"] and found["Service"]["Weights"] is None:
+        found["Service"]["Weights"] = {"Passing": 1, "Warning": 1}  # means the same
+    return found
 
 
 def restored(state):
@@ -61,7 +72,7 @@ def test_a_store_restored_from_the_real_program_snapshots_to_the_same_records(na
     made = restored(state)
     again = b"".join(made.snapshot())
     assert canonical(again) == canonical(state)
-    assert msgpack.stream() and again[:13] == state[:13]
+    assert again[:13] == state[:13]
     assert made.warnings == []
 
 
@@ -69,6 +80,17 @@ def test_a_store_restored_from_the_real_program_snapshots_to_the_same_records(na
 def test_records_stand_in_the_order_of_the_real_program(name):
     state = state_of(name)
     assert [number for number, _ in records(b"".join(restored(state).snapshot()))] == [number for number, _ in records(state)]
+
+
+def test_the_log_of_a_real_server_applied_here_gives_the_snapshot_that_it_saved():
+    entries = json.loads((VECTORS.parent / "fsm" / "log-entries-acl-server.json").read_text())["entries"]
+    recorded = json.loads((VECTORS / "acl-rich.records.json").read_text())
+    made = Store()
+    for entry in entries:
+        if entry["log_type"] == 0 and entry["index"] <= recorded["meta_json"]["Index"]:
+            result = made.apply(entry["index"], decode_command(bytes.fromhex(entry["data_hex"]))).result
+            assert not isinstance(result, Exception), entry
+    assert canonical(b"".join(made.snapshot())) == canonical(state_of("acl-rich"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,7 +17,7 @@ EXACT = [
     *[pytest.param(lambda store, watch, key=key: store.kv.list(key, watch), id=f"prefix {key!r}") for key in [*KEYS, "a/b/c/d"]],
     pytest.param(lambda store, watch: store.sessions.get(SESSION_IDS[0], watch), id="session"),
 ]
-# Reads whose waiters wake at least if index or value changed.
+# Reads whose waiters wake at least if the value changed.
 COVERED = [
     *[pytest.param(lambda store, watch, node=node: store.sessions.of_node(node, watch), id=f"sessions of {node}") for node in NODES],
     *[pytest.param(lambda store, watch, node=node: store.coordinates.of_node(node, watch), id=f"coordinate of {node}") for node in NODES],
@@ -66,11 +66,11 @@ def test_a_waiter_wakes_whenever_its_answer_changed_and_for_keys_only_then(histo
     before = parked(store, reads)
     woken = store.apply(100, command).woken
     assert len(woken) == len(set(woken))
-    for ticket, (read, (index, value)) in enumerate(zip(reads, before)):
-        index_now, value_now = read(store, None)
+    for ticket, (read, (_, value)) in enumerate(zip(reads, before)):
+        value_now = read(store, None)[1]
         if ticket < len(exact):
             assert (ticket in woken) == (value_now != value), (EXACT[ticket].id, command)
-        elif (index_now, value_now) != (index, value):
+        elif value_now != value:
             assert ticket in woken, (COVERED[ticket - len(exact)].id, command)
 
 
@@ -226,3 +226,21 @@ def test_one_write_wakes_a_hundred_thousand_waiters_of_other_keys_not_at_all():
         store.watches.park(number, [("key", f"key/{number}")])
     assert store.apply(1, kvs("set", "key/77")).woken == [77]
     assert (store.watches.parked_now, store.watches.woken_total) == (100_000, 1)
+
+
+@pytest.mark.parametrize(("allowed", "failed"), [(False, True), (True, False)], ids=["links must lead somewhere", "links may lead nowhere"])
+def test_a_token_that_names_an_unknown_policy(allowed, failed):
+    tokens = {"Tokens": [{"AccessorID": "a", "Policies": [{"ID": "none", "Name": ""}]}], "AllowMissingLinks": allowed}
+    store, (result,) = opaque_store((17, tokens))
+    assert isinstance(result, CommandFailed) is failed
+    assert keys(store, opaque.TOKENS) == ([] if failed else ["a"])
+
+
+def test_links_of_tokens_and_roles_get_the_names_of_what_they_lead_to():
+    store, _ = opaque_store(
+        (19, {"Policies": [{"ID": "p", "Name": "reader"}]}),
+        (23, {"Roles": [{"ID": "r", "Name": "web", "Policies": [{"ID": "p"}]}]}),
+        (17, {"Tokens": [{"AccessorID": "t", "Policies": [{"ID": "p"}], "Roles": [{"ID": "r"}]}]}),
+    )
+    token = store.opaque.get(opaque.TOKENS, "t").value
+    assert (token["Policies"], token["Roles"]) == ([{"ID": "p", "Name": "reader"}], [{"ID": "r", "Name": "web"}])

@@ -25,7 +25,7 @@ class Ports(msgspec.Struct, frozen=True):
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """Where each client interface listens: IP addresses, or for http and https also `unix:///path`. From `addresses.*`, else `client_addr`."""
+    """Where each client interface listens, from `addresses.*`, else `client_addr`: IP addresses, for HTTP also `unix:///path`."""
 
     dns: tuple[str, ...] = ("127.0.0.1",)
     http: tuple[str, ...] = ("127.0.0.1",)
