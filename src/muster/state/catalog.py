@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from muster.model.catalog import CRITICAL, SERF_HEALTH, HealthCheck, Node, NodeService
+from muster.model.catalog import CRITICAL, SERF_HEALTH, HealthCheck, Node, NodeService, Weights
 from muster.model.errors import CommandFailed
 from muster.state.catalog_reads import CatalogReads
 from muster.state.catalog_tables import LAST_EXTINCTION, SERVICES, kind_index, service_index
@@ -41,7 +41,7 @@ class Catalog(CatalogReads):
         if existing is None or (not request.skip_node_update and _differs(existing, node)):
             _attempt("failed inserting node", lambda: self.set_node(index, node))
         if request.service is not None:
-            service = request.service
+            service = _weighted(request.service)
             known = self._services[node.node.lower()].get(service.id.lower())
             if known is None or _with_indexes(service, known.create_index, known.modify_index) != known:
                 _attempt("failed inserting service", lambda: self.set_service(index, node.node, service))
@@ -137,6 +137,7 @@ class Catalog(CatalogReads):
         key = node.lower()
         if key not in self._nodes:
             raise CommandFailed(MISSING_NODE)
+        service = _weighted(service)
         old = self._services[key].get(service.id.lower())
         if old is not None:
             if _with_indexes(service, old.create_index, old.modify_index) == old:
@@ -310,6 +311,11 @@ def _differs(old: Node, new: Node) -> bool:
 
 def _with_indexes(record: T, create_index: int, modify_index: int) -> T:
     return replace(record, create_index=create_index, modify_index=modify_index)
+
+
+def _weighted(service: NodeService) -> NodeService:
+    """Instances without weights have one of each, as on the peers."""
+    return service if service.weights is not None else replace(service, weights=Weights())
 
 
 def _modified(record: Node | NodeService | HealthCheck | None) -> int:
