@@ -147,10 +147,11 @@ def test_both_answer_alike(pair, name, kind, size):
     assert ours.flags == theirs.flags
     assert ours.questions == theirs.questions
     assert (ours.options is None) == (theirs.options is None)
-    assert len(ours.answers) == len(theirs.answers)
-    assert len(ours.additional) == len(theirs.additional)
+    is_cut = "web" in name and 3 < len(theirs.answers) < 38  # a random choice of names of two lengths: one more or less may fit
+    assert abs(len(ours.answers) - len(theirs.answers)) <= is_cut
+    assert abs(len(ours.additional) - len(theirs.additional)) <= is_cut
     assert shown(ours.authority, muster.rpc) == shown(theirs.authority, peer.rpc)
-    if (len(theirs.answers) < 30 and size != PLAIN) or "web" not in name:  # a cut answer is a random choice
+    if "web" not in name or len(theirs.answers) >= 38:  # a cut answer is a random choice
         assert shown(ours.answers, muster.rpc) == shown(theirs.answers, peer.rpc)
         assert shown(ours.additional, muster.rpc) == shown(theirs.additional, peer.rpc)
     for answer in ours.answers:

@@ -16,6 +16,7 @@ from muster.wire.dns import TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_CNAME, TYPE_SRV, T
 
 FAMILY_OF = {TYPE_A: "_ipv4", TYPE_AAAA: "_ipv6"}
 TYPE_OF_VERSION = {4: TYPE_A, 6: TYPE_AAAA}
+ADDRESS_QUESTIONS = (TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_TXT)  # as on the peers, a question for texts is answered by addresses
 PLAIN_TEXT_PREFIX = "rfc1035-"
 _ESCAPED_IN_KEY = re.compile(r"([=`]|[ \t])")
 
@@ -150,7 +151,7 @@ def _by_address(
 ) -> InstanceAnswer:
     if question_type != TYPE_SRV:
         record = address_record(name, question_type, address, ttl)
-        return InstanceAnswer([record] if record and question_type in (TYPE_A, TYPE_AAAA, TYPE_ANY) else [], [])
+        return InstanceAnswer([record] if record and question_type in ADDRESS_QUESTIONS else [], [])
     remote = settings.translate_wan_addresses and datacenter != settings.datacenter
     target = node_name(row.node, datacenter, domain) if by_node else hexadecimal_name(address, datacenter, domain)
     answer = Record(name, TYPE_SRV, ttl, ServiceData(1, weight(row), service_port(row.service, remote), target))

@@ -117,15 +117,15 @@ class Resolver:
     def _authority(self, asked: Plan) -> Record:
         times = self.settings.authority
         data = AuthorityData(
-            "ns." + asked.domain,
-            "hostmaster." + asked.domain,
+            "ns." + self.settings.domain,
+            "hostmaster." + self.settings.domain,
             int(self.clock.wall()) & 0xFFFFFFFF,
             times.refresh,
             times.retry,
             times.expire,
             times.minimum_ttl,
         )
-        return Record(asked.domain, dns.TYPE_SOA, times.minimum_ttl, data)
+        return Record(self.settings.domain, dns.TYPE_SOA, times.minimum_ttl, data)
 
     def _name_error(self, asked: Plan, message: Message) -> None:
         message.authority.append(self._authority(asked))
@@ -212,7 +212,7 @@ class Resolver:
             if key in seen:
                 continue
             seen.add(key)
-            made = instance_answer(row, question.name, question.type, ttl, datacenter, asked.domain, self.settings)
+            made = instance_answer(row, question.name, question.type, ttl, datacenter, self.settings.domain, self.settings)
             message.answers += made.answers
             message.additional += made.additional
             if made.follow:
@@ -234,7 +234,7 @@ class Resolver:
         seen: set[Any] = set()
         alias: list[Record] = []
         for row in rows:
-            made = instance_answer(row, question.name, question.type, ttl, datacenter, asked.domain, self.settings)
+            made = instance_answer(row, question.name, question.type, ttl, datacenter, self.settings.domain, self.settings)
             if made.follow:
                 if not alias:
                     alias = made.answers + await self._follow(made.follow, question.type, ttl)
@@ -302,6 +302,7 @@ class Resolver:
         await self._instances(answer.nodes, answer.datacenter or datacenter, ttl, asked, question, message, query, tcp, shuffle=False)
 
     def _hexadecimal(self, asked: Plan, question: Question, message: Message) -> None:
+        """The address that a name holds in its first label."""
         size = len(asked.name) // 2
         if size not in (4, 16):
             return
@@ -315,8 +316,7 @@ class Resolver:
             return
         kind = dns.TYPE_A if size == 4 else dns.TYPE_AAAA
         record = Record(question.name, kind, self.settings.node_ttl, raw)
-        target = message.answers if question.type in (kind, dns.TYPE_ANY) else message.additional
-        target.append(record)
+        message.answers.append(record)  # as on the peers, whatever was asked for
 
     async def _name_servers(self, asked: Plan, question: Question, message: Message) -> None:
         settings = self.settings
@@ -326,8 +326,8 @@ class Resolver:
         try:
             reply = await settled(self.call("Health.ServiceNodes", request))
             for row in shuffled([row for row in reply.value if is_healthy(row, settings.only_passing)], self.chance):
-                name = node_name(row.node, settings.datacenter, asked.domain).lower()
-                servers.append(Record(asked.domain, dns.TYPE_NS, settings.node_ttl, name))
+                name = node_name(row.node, settings.datacenter, settings.domain).lower()
+                servers.append(Record(settings.domain, dns.TYPE_NS, settings.node_ttl, name))
                 glue += await self._node_records(row.node, name, dns.TYPE_ANY, settings.datacenter)
                 if len(servers) == MOST_NAME_SERVERS:
                     break
@@ -390,7 +390,7 @@ class Resolver:
         message.answers, message.authority, message.additional = [], [], []
         question = Question(name, question_type)
         await self._dispatch(asked, question, message, message, "", True)
-        return message.answers
+        return [Record(record.name, record.type, ttl, record.data) for record in message.answers]
 
 
 def is_healthy(row: CheckServiceNode, only_passing: bool) -> bool:

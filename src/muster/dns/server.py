@@ -203,8 +203,7 @@ class TcpConnection(asyncio.Protocol):
         self.in_flight = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # uvloop's is no subclass of it
         self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         self.connections.add(self)
         self.loop = asyncio.get_running_loop()

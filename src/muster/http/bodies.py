@@ -1,14 +1,14 @@
 """JSON bodies of requests into records, as Go's decoder reads them.
 
-Names match in any case, null leaves the zero value, unknown names are passed over, a value of the wrong type is an error. Bytes are base64
-texts. Durations are texts such as `10s` or numbers of nanoseconds. What follows the first value of a body is not looked at.
+Names match in any case, null leaves the zero value, an unknown name or a value of the wrong type is an error. Bytes are
+base64 texts. Durations are texts such as `10s` or numbers of nanoseconds. What follows the first value is not looked at.
 """
 
 import binascii
 import json
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from muster.model.catalog import HealthCheckDefinition
 from muster.model.durations import InvalidDuration, parse_duration
 from muster.model.errors import BadRequest
 from muster.model.operator import AutopilotConfig
+from muster.model.sessions import Session
 
 R = TypeVar("R", bound=msgspec.Struct)
 Convert = Callable[[Any], Any]
@@ -27,6 +28,8 @@ DURATIONS: dict[type, frozenset[str]] = {
     HealthCheckDefinition: frozenset(("interval", "timeout", "deregister_critical_service_after", "ttl")),
     AutopilotConfig: frozenset(("last_contact_threshold", "server_stabilization_time")),
 }
+LENIENT = frozenset((Session, HealthCheckDefinition))
+"""Records whose decoders at the peers pass unknown names over; everywhere else they are refused."""
 SMALLEST, LARGEST = -(1 << 63), (1 << 64) - 1
 
 
@@ -107,12 +110,15 @@ def from_json(record_type: type[R], value: Any) -> R:
     return record
 
 
-def lower_names(value: Any) -> dict[str, Any]:
-    """An object by lower-case names; `WrongBody` for anything else. Null is an empty object."""
+def lower_names(value: Any, known: Collection[str] = ()) -> dict[str, Any]:
+    """An object by lower-case names, which must be among the known ones if any are given. Null is an empty object."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise WrongBody(mismatch(value, "object"))
+    for name in value:
+        if known and name.lower() not in known:
+            raise WrongBody(f'json: unknown field "{name}"')
     return {name.lower(): item for name, item in value.items()}
 
 
@@ -126,6 +132,7 @@ def converter(record_type: type[msgspec.Struct]) -> Convert:
     """A function made for the type."""
     hints = typing.get_type_hints(record_type)
     durations = DURATIONS.get(record_type, frozenset())
+    strict = record_type not in LENIENT
     fields = {}
     zeros = {}
     for wire, attribute in zip(record_type.__struct_encode_fields__, record_type.__struct_fields__):
@@ -143,7 +150,10 @@ def converter(record_type: type[msgspec.Struct]) -> Convert:
         found = dict(zeros)
         for name, item in value.items():
             field = fields.get(name.lower())
-            if field is not None and item is not None:
+            if field is None:
+                if strict:
+                    raise WrongBody(f'json: unknown field "{name}"')
+            elif item is not None:
                 found[field[0]] = field[1](item)
         return record_type(**found)
 
@@ -199,6 +209,13 @@ def integer(value: Any) -> int:
     if type(value) is not int or not SMALLEST <= value <= LARGEST:
         raise WrongBody(mismatch(value, "int"))
     return value
+
+
+def unsigned(value: Any) -> int:
+    """A number that fits into 64 bits without a sign."""
+    if integer(value) < 0:
+        raise WrongBody(mismatch(value, "uint64"))
+    return int(value)
 
 
 def _number(value: Any) -> float:

@@ -4,14 +4,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from muster.http.answers import json_answer, read_cached, read_with_level, then, truth
+from muster.http.answers import is_pretty, json_answer, read_cached, read_with_level, then, truth
 from muster.http.bodies import decode
+from muster.http.dispatch import text
+from muster.http.encoding import encode
 from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import node_meta, read_options, required, source, token
+from muster.http.parameters import consistency_options, node_meta, read_options, required, source, token
 from muster.http.routing import Context
 from muster.http.views import node_service, service_node
 from muster.model.catalog import Node, NodeServices
+from muster.model.errors import BadRequest
 from muster.wire.commands import DeregisterRequest, RegisterRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, NodeRequest, QueryOptions, ServiceRequest
@@ -33,14 +36,22 @@ def deregister(request: Request, context: Context) -> Outcome:
 
 def datacenters(request: Request, context: Context) -> Outcome:
     """GET: the names of all datacenters, the nearest first."""
-    options = read_options(request, context, default_consistency=False)
-    question = DatacenterRequest(datacenter=context.settings.datacenter, use_cache=options.get("use_cache", False))
+    try:
+        options = consistency_options(request, context)
+    except BadRequest as error:
+        return then(context.agent.call("Catalog.ListDatacenters", DatacenterRequest()), _complaint, request, context, str(error))
+    question = DatacenterRequest(datacenter=context.settings.datacenter, **options)
     extra = context.cache.line("Catalog.ListDatacenters", question) if question.use_cache else b""
     return then(context.agent.call("Catalog.ListDatacenters", question), _datacenters, request, context, extra)
 
 
 def _datacenters(reply: Reply, request: Request, context: Context, extra: bytes) -> Response:
     return json_answer(reply.value or [], request, context, headers=extra)
+
+
+def _complaint(reply: Reply, request: Request, context: Context, complaint: str) -> Response:
+    """The peers complain here and go on: the list follows the text."""
+    return text(400, complaint + encode(reply.value or [], is_pretty(request, context)).decode())
 
 
 def nodes(request: Request, context: Context) -> Outcome:
@@ -119,13 +130,20 @@ def _by_id(found: NodeServices | None) -> Any:
 
 def node_services(request: Request, context: Context) -> Outcome:
     """GET: a node and the list of its services."""
-    return read_with_level(context, request, "Catalog.NodeServiceList", node_question(request, context), _listed)
+    question = node_question(request, context)
+    return read_with_level(context, request, "Catalog.NodeServiceList", question, _filtered if question.filter else _listed)
 
 
 def _listed(found: NodeServices | None) -> Any:
     if found is None:
         return {"Node": None, "Services": None}
-    return {"Node": found.node, "Services": [node_service(one) for one in found.services]}
+    return {"Node": found.node, "Services": [node_service(one) for one in found.services] or None}
+
+
+def _filtered(found: NodeServices | None) -> Any:
+    """A filter that leaves nothing leaves an empty list, where otherwise null stands."""
+    shown = _listed(found)
+    return shown if found is None else shown | {"Services": shown["Services"] or []}
 
 
 def gateway_services(request: Request, context: Context) -> Outcome:

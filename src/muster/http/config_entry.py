@@ -6,7 +6,7 @@ from muster.http import bodies
 from muster.http.answers import json_answer, meta, read_answer, then, truth
 from muster.http.bodies import WrongBody
 from muster.http.dispatch import text
-from muster.http.entry_kinds import parse_entry, shown_entry
+from muster.http.entry_kinds import KINDS, parse_entry, shown_entry
 from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import parse_unsigned, read_options, write_target
 from muster.http.routing import Context
@@ -20,7 +20,7 @@ from muster.wire.requests import ConfigEntryQuery
 
 def apply(request: Request, context: Context) -> Outcome:
     """PUT: a new or changed entry, with `cas` only if the index is the current one."""
-    target = write_target(request, context)
+    target = write_target(request, context) | {"datacenter": context.settings.datacenter}  # entries are written in the primary only
     try:
         entry = parse_entry(bodies.read_json(request.body))
     except (WrongBody, InvalidDuration) as error:
@@ -58,10 +58,12 @@ def _many(rows: list[ConfigEntry] | None) -> list[Any]:
 
 def delete(request: Request, context: Context) -> Outcome:
     """DELETE: removes an entry; also if there is none."""
-    target = write_target(request, context)
+    target = write_target(request, context) | {"datacenter": context.settings.datacenter}  # entries are written in the primary only
     kind, _, name = request.rest.partition("/")
     if not kind or not name:
         raise NotFound("Must provide both a kind and name to delete")
+    if kind not in KINDS:
+        raise BadRequest(f"invalid config entry kind: {kind}")
     command = ConfigEntryRequest(entry=ConfigEntry(kind=kind, name=name, fields={}), op="delete", **target)
     return then(context.agent.call("ConfigEntry.Delete", command), _deleted, request, context)
 

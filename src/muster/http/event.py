@@ -52,7 +52,7 @@ def _shown(event: UserEvent) -> dict[str, Any]:
 
 def list_recent(request: Request, context: Context) -> Outcome:
     """GET: the newest events that concerned this node. Blocks while the newest event is the one of the index asked for."""
-    options = read_options(request, context)
+    options = read_options(request, context, default_consistency=False)
     name = request.query.first("name") if request.raw_query else ""
     index = options.get("min_query_index", 0)
     if not index or event_index(context.agent.events.named(name)) != index:

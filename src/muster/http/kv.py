@@ -6,7 +6,8 @@ from typing import Any
 from muster.http.answers import is_pretty, meta, read_answer, then, truth
 from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import OPTION_HEADERS, parse_unsigned, read_options, required, write_target
+from muster.http.parameters import OPTION_HEADERS, parse_unsigned, read_options, required
+from muster.http.querystring import format_query
 from muster.http.routing import Context
 from muster.http.views import entry_json, kv_entry
 from muster.model.errors import BadRequest
@@ -102,7 +103,7 @@ def write(request: Request, context: Context) -> Outcome:
         entry = KVEntry(key=request.rest, value=request.body or None)
         command = KVSRequest(op="set", entry=entry, datacenter=context.settings.datacenter)
         return then(context.agent.call("KVS.Apply", command), truth, request, context)
-    target = write_target(request, context)
+    target = _target(request, context)
     key = required(request.rest, "Missing key name")
     op, fields = "set", dict[str, Any]()
     if request.raw_query:
@@ -122,7 +123,7 @@ def write(request: Request, context: Context) -> Outcome:
 
 def delete(request: Request, context: Context) -> Outcome:
     """DELETE: one key, perhaps only under a condition, or a whole prefix."""
-    target = write_target(request, context)
+    target = _target(request, context)
     op, fields = "delete", dict[str, Any]()
     if request.raw_query:
         query = request.query
@@ -138,7 +139,12 @@ def delete(request: Request, context: Context) -> Outcome:
 
 
 def _conflict(request: Request, *names: str) -> None:
-    given = [name for name in names if name in request.query]
-    if len(given) > 1:
-        pairs = "&".join(f"{name}={request.query.first(name)}" for name in given)
-        raise BadRequest(f"Conflicting flags: {pairs}")
+    """Only one of the flags may be given; the complaint shows the whole query, sorted."""
+    if sum(name in request.query for name in names) > 1:
+        raise BadRequest(f"Conflicting flags: {format_query(request.query)}")
+
+
+def _target(request: Request, context: Context) -> dict[str, Any]:
+    """Datacenter and token. The options of reads mean nothing here, but wrong ones are refused."""
+    options = read_options(request, context)
+    return {name: options[name] for name in ("datacenter", "token") if name in options}

@@ -106,7 +106,7 @@ def set_autopilot(request: Request, context: Context) -> Outcome:
 
 def health(request: Request, context: Context) -> Outcome:
     """GET: how the servers do; 429 if one is unhealthy."""
-    question = DatacenterRequest(**read_options(request, context, default_consistency=False))
+    question = DatacenterRequest(**read_options(request, context))
     return then(context.agent.call("Operator.ServerHealth", question), _health, request, context)
 
 

@@ -6,7 +6,6 @@ The texts of the errors are the peers'. Most requests have no query string; thos
 from typing import Any
 
 from muster.http.messages import Request
-from muster.http.querystring import EMPTY_QUERY
 from muster.http.routing import Context
 from muster.model.durations import SECOND, InvalidDuration, parse_duration
 from muster.model.errors import BadRequest
@@ -23,29 +22,35 @@ LARGEST_INDEX = (1 << 64) - 1
 
 def read_options(request: Request, context: Context, default_consistency: bool = True) -> Options:
     """The options of a read. `default_consistency` False: the endpoint knows only datacenter, token and blocking."""
-    headers = request.headers
     options: Options = {"datacenter": context.settings.datacenter}
     found = token(request, context)
     if found:
         options["token"] = found
-    if not request.raw_query and b"cache-control" not in headers:
+    if not request.raw_query and b"cache-control" not in request.headers:
         return options
     if request.raw_query:
         query = request.query
         if query.first("dc"):
             options["datacenter"] = query.first("dc")
-        _blocking(request, options)
-        if default_consistency:
-            _consistency(request, context, options)
         if query.first("filter"):
             options["filter"] = query.first("filter")
-    else:
-        query = EMPTY_QUERY
-    if "cached" in query and context.settings.use_cache:
+    if default_consistency:
+        options |= consistency_options(request, context)
+    if request.raw_query:
+        _blocking(request, options)
+    return options
+
+
+def consistency_options(request: Request, context: Context) -> Options:
+    """How fresh the answer must be, and whether the agent's cache may give it."""
+    options: Options = {}
+    if request.raw_query:
+        _consistency(request, context, options)
+    if "cached" in request.query and context.settings.use_cache:
         options["use_cache"] = True
         if "require_consistent" in options:
             raise BadRequest("Cannot specify ?cached with ?consistent, conflicting semantics.")
-    if b"cache-control" in headers:
+    if b"cache-control" in request.headers:
         _cache_control(request.header(b"cache-control"), options)
     return options
 

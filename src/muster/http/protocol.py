@@ -184,6 +184,9 @@ class Connection(Answering):
         endpoint = request.endpoint
         limit = endpoint.limits.get(request.method) if endpoint is not None else None
         self._body_limit = limit.size(self._listener.settings) if limit is not None else 0
+        if request.method == "HEAD" and headers.get(b"content-length") != b"0":
+            self._fail(BAD_REQUEST)
+            return
         expectation = headers.get(b"expect")
         if expectation is None:
             return

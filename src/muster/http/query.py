@@ -41,12 +41,8 @@ def _listed(rows: list[PreparedQuery] | None) -> list[PreparedQuery]:
 
 def create(request: Request, context: Context) -> Outcome:
     """POST: a new query; the answer is its id."""
-    command = PreparedQueryRequest(op="create", query=_body(request), **write_target(request, context))
+    command = PreparedQueryRequest(op="create", query=bodies.decode(PreparedQuery, request.body), **write_target(request, context))
     return then(context.agent.call("PreparedQuery.Apply", command), _created, request, context)
-
-
-def _body(request: Request) -> PreparedQuery:
-    return bodies.decode(PreparedQuery, request.body) if request.body else PreparedQuery()
 
 
 def _created(reply: Reply, request: Request, context: Context) -> Response:
@@ -113,7 +109,8 @@ def _refused(error: Exception) -> Response:
 
 
 def _update(request: Request, context: Context) -> Outcome:
-    query = replace(_body(request), id=request.rest)
+    given = bodies.decode(PreparedQuery, request.body) if request.body else PreparedQuery()
+    query = replace(given, id=request.rest)
     command = PreparedQueryRequest(op="update", query=query, **write_target(request, context))
     return then(context.agent.call("PreparedQuery.Apply", command), nothing)
 
@@ -154,7 +151,7 @@ def _executed(reply: Reply, request: Request, context: Context, question: QueryO
     result = reply.value
     shown = {
         "Service": result.service,
-        "Nodes": [check_service_node(row) for row in result.nodes or ()],
+        "Nodes": [check_service_node(row, null_tags=True) for row in result.nodes or ()],
         "DNS": result.dns,
         "Datacenter": result.datacenter,
         "Failovers": result.failovers,

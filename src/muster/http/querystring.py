@@ -33,6 +33,16 @@ def parse_query(raw: bytes) -> Query:
     return query
 
 
+def format_query(query: Query) -> str:
+    """The parameters as a query string, in the order of their names."""
+    pairs = [(name, value) for name in sorted(query) for value in query[name]]
+    return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in pairs)
+
+
+def _escape(text: str) -> str:
+    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe=" ~").replace(" ", "+")
+
+
 def unescape(data: bytes, plus: bool = False) -> str:
     """The text that an escaped one stands for; with `plus` a `+` is a blank."""
     if plus and b"+" in data:

@@ -19,7 +19,7 @@ from muster.wire.commands import SessionRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import NodeRequest, SessionSpecificRequest
 
-LEAST_NANOSECONDS = 1000  # a lock delay that is a smaller number is meant in seconds
+LEAST_NANOSECONDS = 1000  # a shorter lock delay is meant in seconds
 _SECOND = 1_000_000_000
 
 
@@ -47,18 +47,23 @@ def _given(session: Session, value: Any) -> Session:
             known[name] = bodies.text(fields[name])
     if fields.get("lockdelay") is not None:
         known["lock_delay"] = _lock_delay(fields["lockdelay"])
-    if "checks" in fields or "nodechecks" in fields:
-        given = bodies.from_json(Session, {name: fields[name] for name in ("checks", "nodechecks") if name in fields})
-        known["checks"] = known["node_checks"] = given.checks if "checks" in fields else given.node_checks
+    for name, field in (("checks", "checks"), ("nodechecks", "node_checks")):
+        if name in fields:
+            known[field] = getattr(bodies.from_json(Session, {name: fields[name]}), field)
     if fields.get("servicechecks") is not None:
         known["service_checks"] = bodies.from_json(Session, {"servicechecks": fields["servicechecks"]}).service_checks
-    return replace(session, **known)
+    session = replace(session, **known)
+    if not session.checks:
+        return replace(session, node_checks=[])  # an empty list also takes the other list's default away
+    if not session.node_checks:
+        return replace(session, checks=[])
+    return session
 
 
 def _lock_delay(value: Any) -> int:
-    """Nanoseconds of a lock delay; a small number is one of seconds."""
+    """Nanoseconds of a lock delay; a very small one is taken for seconds."""
     delay = bodies.duration(value)
-    return delay * _SECOND if not isinstance(value, str) and delay < LEAST_NANOSECONDS else delay
+    return delay * _SECOND if delay < LEAST_NANOSECONDS else delay
 
 
 def _created(reply: Reply, request: Request, context: Context) -> Response:
@@ -74,9 +79,9 @@ def destroy(request: Request, context: Context) -> Outcome:
 
 def renew(request: Request, context: Context) -> Outcome:
     """PUT: gives a session its whole time again."""
-    target = write_target(request, context)
+    options = read_options(request, context)
     identifier = required(request.rest, "Missing session")
-    question = SessionSpecificRequest(session_id=identifier, session=identifier, **target)
+    question = SessionSpecificRequest(session_id=identifier, session=identifier, **options)
     return then(context.agent.call("Session.Renew", question), _renewed, request, context)
 
 

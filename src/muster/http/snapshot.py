@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from muster.http.answers import meta, nothing, then
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import read_options, write_target
+from muster.http.parameters import write_target
 from muster.http.routing import Context
 from muster.http.writing import slices
+from muster.model.errors import Rejected
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest
 
@@ -27,7 +28,7 @@ GZIP_TYPE = b"Content-Type: application/x-gzip\r\n"
 
 def save(request: Request, context: Context) -> Outcome:
     """GET: the archive, made and sent bit by bit."""
-    question = DatacenterRequest(**read_options(request, context))
+    question = DatacenterRequest(allow_stale="stale" in request.query, **write_target(request, context))
     return then(context.agent.call("Snapshot.Save", question), _saved)
 
 
@@ -41,5 +42,7 @@ def _saved(reply: Reply) -> Response:
 def restore(request: Request, context: Context) -> Outcome:
     """PUT: replaces the state by that of an archive."""
     target = write_target(request, context)
+    if "stale" in request.query:
+        raise Rejected("stale not allowed for restore")
     outcome: Any = context.agent.call("Snapshot.Restore", SnapshotRestoreRequest(archive=request.body, **target))
     return then(outcome, nothing)

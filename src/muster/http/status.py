@@ -2,7 +2,7 @@
 
 from muster.http.answers import json_answer, then
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import datacenter
+from muster.http.parameters import read_options
 from muster.http.routing import Context
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest
@@ -10,7 +10,7 @@ from muster.wire.requests import DatacenterRequest
 
 def leader(request: Request, context: Context) -> Outcome:
     """GET: address and port of the leader, an empty text without one."""
-    return then(context.agent.call("Status.Leader", DatacenterRequest(datacenter=datacenter(request, context))), _leader, request, context)
+    return then(context.agent.call("Status.Leader", DatacenterRequest(**read_options(request, context))), _leader, request, context)
 
 
 def _leader(reply: Reply, request: Request, context: Context) -> Response:
@@ -19,7 +19,7 @@ def _leader(reply: Reply, request: Request, context: Context) -> Response:
 
 def peers(request: Request, context: Context) -> Outcome:
     """GET: addresses and ports of all servers of the log."""
-    return then(context.agent.call("Status.Peers", DatacenterRequest(datacenter=datacenter(request, context))), _peers, request, context)
+    return then(context.agent.call("Status.Peers", DatacenterRequest(**read_options(request, context))), _peers, request, context)
 
 
 def _peers(reply: Reply, request: Request, context: Context) -> Response:

@@ -8,7 +8,7 @@ from muster.http import bodies
 from muster.http.answers import json_answer, then
 from muster.http.bodies import WrongBody
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import read_options
+from muster.http.parameters import read_options, write_target
 from muster.http.routing import Context
 from muster.http.views import health_check, kv_entry, node_service
 from muster.model.catalog import HealthCheck, Node, NodeService
@@ -20,15 +20,17 @@ from muster.wire.commands import TxnCheckOp, TxnKVOp, TxnNodeOp, TxnOp, TxnReque
 from muster.wire.replies import Reply
 
 MOST_OPERATIONS = 64
+_OPERATIONS = frozenset(("kv", "node", "service", "check"))
+_KV_FIELDS = frozenset(("verb", "key", "value", "flags", "index", "session", "namespace"))
 _META = b"X-Consul-Knownleader: %b\r\nX-Consul-Lastcontact: %d\r\n"
 
 
 def apply(request: Request, context: Context) -> Outcome:
     """PUT: a list of operations. One that only reads is answered without a log entry."""
-    options = read_options(request, context)
     operations, reads = _operations(request, context)
-    command = TxnRequest(ops=operations, datacenter=options["datacenter"], token=options.get("token", ""))
+    command = TxnRequest(ops=operations, **write_target(request, context))
     if reads:
+        read_options(request, context)  # refuses wrong ones
         return then(context.agent.call("Txn.Read", command), _read_answer, request, context)
     return then(context.agent.call("Txn.Apply", command), _applied, request, context)
 
@@ -39,7 +41,7 @@ def _operations(request: Request, context: Context) -> tuple[list[TxnOp], bool]:
         value = bodies.read_json(request.body)
         if value is not None and not isinstance(value, list):
             raise WrongBody(bodies.mismatch(value, "api.TxnOps"))
-        rows = [bodies.lower_names(row) for row in value or ()]
+        rows = [bodies.lower_names(row, _OPERATIONS) for row in value or ()]
         parsed = [_given(row, context.settings.datacenter) for row in rows]
     except (WrongBody, InvalidDuration) as error:
         raise BadRequest(f"Failed to parse body: {error}") from error
@@ -56,20 +58,20 @@ def _operations(request: Request, context: Context) -> tuple[list[TxnOp], bool]:
 
 def _given(row: dict[str, Any], datacenter: str) -> TxnOp | None:
     if row.get("kv") is not None:
-        return TxnOp(kv=_kv(bodies.lower_names(row["kv"])))
+        return TxnOp(kv=_kv(bodies.lower_names(row["kv"], _KV_FIELDS)))
     if row.get("node") is not None:
-        fields = bodies.lower_names(row["node"])
+        fields = bodies.lower_names(row["node"], ("verb", "node"))
         node = bodies.from_json(Node, fields.get("node"))
         node = replace(node, datacenter=node.datacenter or datacenter)
         return TxnOp(node=TxnNodeOp(verb=bodies.text(fields.get("verb") or ""), node=node))
     if row.get("service") is not None:
-        fields = bodies.lower_names(row["service"])
+        fields = bodies.lower_names(row["service"], ("verb", "node", "service"))
         service = bodies.from_json(NodeService, fields.get("service"))
         return TxnOp(
             service=TxnServiceOp(verb=bodies.text(fields.get("verb") or ""), node=bodies.text(fields.get("node") or ""), service=service)
         )
     if row.get("check") is not None:
-        fields = bodies.lower_names(row["check"])
+        fields = bodies.lower_names(row["check"], ("verb", "check"))
         return TxnOp(check=TxnCheckOp(verb=bodies.text(fields.get("verb") or ""), check=bodies.from_json(HealthCheck, fields.get("check"))))
     return None
 
@@ -78,9 +80,9 @@ def _kv(fields: dict[str, Any]) -> TxnKVOp:
     entry = KVEntry(
         key=bodies.text(fields.get("key") or ""),
         value=bodies.base64_bytes(fields["value"]) if fields.get("value") is not None else None,
-        flags=bodies.integer(fields.get("flags") or 0),
+        flags=bodies.unsigned(fields.get("flags") or 0),
         session=bodies.text(fields.get("session") or ""),
-        modify_index=bodies.integer(fields.get("index") or 0),
+        modify_index=bodies.unsigned(fields.get("index") or 0),
     )
     return TxnKVOp(verb=bodies.text(fields.get("verb") or ""), entry=entry)
 

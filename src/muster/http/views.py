@@ -162,6 +162,7 @@ def check_definition(one: HealthCheckDefinition) -> Json:
     return shown
 
 
-def check_service_node(row: CheckServiceNode) -> Json:
+def check_service_node(row: CheckServiceNode, null_tags: bool = False) -> Json:
     """An instance with its node and the checks of both: the row of `/v1/health/service/`."""
-    return {"Node": row.node, "Service": node_service(row.service), "Checks": [health_check(check) for check in row.checks]}
+    checks = [health_check(check, null_tags) for check in row.checks]
+    return {"Node": row.node, "Service": node_service(row.service, null_tags), "Checks": checks}

@@ -23,8 +23,8 @@ def body(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
 
 
-def test_names_match_in_any_case_and_unknown_ones_are_passed_over() -> None:
-    value = read_json(b'{"NODE": "n", "address": "10.0.0.1", "What": 1, "Service": {"Service": "web", "Tags": null, "port": 80}} trailing')
+def test_names_match_in_any_case() -> None:
+    value = read_json(b'{"NODE": "n", "address": "10.0.0.1", "Service": {"Service": "web", "Tags": null, "port": 80}} trailing')
     record = from_json(RegisterRequest, value)
     assert (record.node, record.address) == ("n", "10.0.0.1")
     assert record.service is not None
@@ -59,6 +59,8 @@ def test_what_a_body_leaves_out_is_zero_and_not_the_default_of_a_new_record() ->
         pytest.param(b'{"Service": {"Tags": [1]}}', id="list of numbers for texts"),
         pytest.param(b'{"NodeMeta": {"a": 1}}', id="map of numbers for texts"),
         pytest.param(b'{"SkipNodeUpdate": "yes"}', id="text for boolean"),
+        pytest.param(b'{"What": 1}', id="unknown name"),
+        pytest.param(b'{"Service": {"enable_tag_override": true}}', id="unknown name inside"),
         pytest.param(b'{"Check": {"Definition": {"Interval": "soon"}}}', id="no duration"),
         pytest.param(b"[" * 100_000, id="deep list"),
         pytest.param(b'{"a":' * 100_000, id="deep object"),
@@ -167,7 +169,22 @@ def test_a_new_session(make_edge: Any, text: bytes, field: str, expected: Any) -
             '1 error occurred:\n\t* invalid config key "Absent"\n\n',
             id="unknown key",
         ),
-        pytest.param([], "json: cannot unmarshal array into Go value of type map[string]interface {}", id="list"),
+        pytest.param([], "'' expected a map, got 'slice'", id="list"),
+        pytest.param(
+            {"Kind": "service-defaults", "MeshGateway": {"Foo": 1}},
+            '1 error occurred:\n\t* invalid config key "MeshGateway.Foo"\n\n',
+            id="unknown inside",
+        ),
+        pytest.param(
+            {"Kind": "service-defaults", "Name": ["x", "y"]},
+            "1 error(s) decoding:\n\n* 'Name' expected type 'string', got unconvertible type '[]interface {}'",
+            id="list of two for a text",
+        ),
+        pytest.param(
+            {"Kind": "proxy-defaults", "Config": 5},
+            "1 error(s) decoding:\n\n* 'Config' expected a map, got 'float64'",
+            id="number for a map",
+        ),
     ],
 )
 def test_a_wrong_config_entry_is_refused(value: Any, complaint: str) -> None:
@@ -186,6 +203,17 @@ def test_a_config_entry_is_shown_without_what_is_empty() -> None:
         "Expose": {},
         "CreateIndex": 0,
         "ModifyIndex": 0,
+    }
+
+
+def test_a_config_entry_takes_the_forms_of_hcl() -> None:
+    entry = parse_entry(
+        {"Kind": "proxy-defaults", "Name": 5, "Config": [{"a": [], "b": [1], "c": [[1]], "d": {"e": [1]}}], "Expose": {"Checks": "true"}}
+    )
+    assert entry.fields == {
+        "Config": {"a": [], "b": 1, "c": [1], "d": {"e": [1]}},
+        "MeshGateway": {"Mode": ""},
+        "Expose": {"Checks": True, "Paths": None},
     }
 
 

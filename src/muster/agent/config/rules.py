@@ -1,8 +1,10 @@
 """What makes a configuration wrong as a whole. The texts are the peers' where they have one."""
 
 import re
+from pathlib import Path
 from typing import Any
 
+from muster.agent.config.addresses import UNIX
 from muster.agent.config.config import Config
 from muster.model.errors import ConfigurationError
 
@@ -11,6 +13,18 @@ MOST_META_PAIRS = 64
 LONGEST_META_KEY = 128
 LONGEST_META_VALUE = 512
 RESERVED_META_PREFIX = "consul-"
+TLS_VERSIONS = ("tls10", "tls11", "tls12", "tls13")
+CONFIG_ENTRY_KINDS = (
+    "service-defaults",
+    "proxy-defaults",
+    "service-router",
+    "service-splitter",
+    "service-resolver",
+    "ingress-gateway",
+    "terminating-gateway",
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UI_PATH = re.compile(r"[A-Za-z0-9/_-]+")
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _META_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _DNS_NAME = re.compile(r"[A-Za-z0-9-]+")
@@ -23,6 +37,8 @@ def check_rules(config: Config, whole: dict[str, Any]) -> list[str]:
         raise _wrong("datacenter", config.datacenter, "can only contain lowercase alphanumeric, - or _ characters")
     if not config.data_dir and not config.dev:
         raise ConfigurationError("data_dir cannot be empty")
+    if config.data_dir and Path(config.data_dir).exists() and not Path(config.data_dir).is_dir():
+        raise ConfigurationError(f'data_dir "{config.data_dir}" is not a directory')
     if config.bootstrap and not config.server:
         raise ConfigurationError("'bootstrap = true' requires 'server = true'")
     if config.bootstrap_expect < 0:
@@ -41,7 +57,7 @@ def check_rules(config: Config, whole: dict[str, Any]) -> list[str]:
         warnings.append("BootstrapExpect is set to 1; this is the same as Bootstrap mode.")
     if not _DNS_NAME.fullmatch(config.node_name):
         warnings.append(
-            f"Node name {config.node_name!r} will not be discoverable via DNS due to invalid characters. "
+            f'Node name "{config.node_name}" will not be discoverable via DNS due to invalid characters. '
             "Valid characters include all alpha-numerics and dashes."
         )
     if config.logging.level not in LEVELS:
@@ -55,10 +71,9 @@ def check_rules(config: Config, whole: dict[str, Any]) -> list[str]:
     if config.dns.a_record_limit < 0:
         raise ConfigurationError(f"dns_config.a_record_limit cannot be {config.dns.a_record_limit}. Must be greater than or equal to zero")
     _check_meta(config.node_meta)
-    _check_ports(config)
-    if config.ports.https > 0 and not (config.tls.cert_file and config.tls.key_file):
-        raise ConfigurationError("ports.https: HTTPS needs cert_file and key_file")
-    return warnings
+    _check_addresses(config)
+    _check_values(config, whole)
+    return warnings + _doubtful(config, whole)
 
 
 def _wrong(key: str, value: str, rule: str) -> ConfigurationError:
@@ -82,15 +97,93 @@ def _check_meta(meta: dict[str, str]) -> None:
             )
 
 
-def _check_ports(config: Config) -> None:
-    """Two listeners on one TCP port of this host would fail at the start, with less to say."""
-    taken: dict[int, str] = {}
-    for name in ("dns", "http", "https", "grpc", "serf_lan", "serf_wan", "server"):
-        port = getattr(config.ports, name)
-        if port > 65535:
-            raise ConfigurationError(f"ports.{name} cannot be {port}: it must be at most 65535")
-        if port <= 0:
-            continue
-        if port in taken:
-            raise ConfigurationError(f"ports.{name}: port {port} already configured for ports.{taken[port]}")
-        taken[port] = name
+def _check_addresses(config: Config) -> None:
+    """No two listeners on one address; the peers' texts."""
+    ports = config.ports
+    for name in type(ports).__struct_fields__:
+        if getattr(ports, name) > 65535:
+            raise ConfigurationError(f"ports.{name}: invalid port: {getattr(ports, name)}; it must be at most 65535")
+    taken: dict[str, str] = {}
+    clients = {
+        "DNS": (config.addresses.dns, ports.dns),
+        "HTTP": (config.addresses.http, ports.http),
+        "HTTPS": (config.addresses.https, ports.https),
+    }
+    for what, (addresses, port) in clients.items():
+        for address in addresses:
+            unix = address.startswith(UNIX)
+            if unix and what == "DNS":
+                raise ConfigurationError("addresses.dns: DNS address cannot be a unix socket")
+            if unix or port > 0:
+                _take(taken, address.removeprefix(UNIX) if unix else _joined(address, port), what)
+    _take(taken, _joined(config.advertise_address, ports.server), "RPC Advertise")
+    _take(taken, _joined(config.advertise_address, ports.serf_lan), "Serf Advertise LAN")
+    if ports.serf_wan > 0:
+        _take(taken, _joined(config.advertise_address_wan, ports.serf_wan), "Serf Advertise WAN")
+
+
+def _joined(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _take(taken: dict[str, str], address: str, what: str) -> None:
+    if address.endswith(("-1", ":0")):
+        return
+    if address in taken:
+        raise ConfigurationError(f"{what} address {address} already configured for {taken[address]}")
+    taken[address] = what
+
+
+def _check_values(config: Config, whole: dict[str, Any]) -> None:
+    """Single values that make no sense."""
+    if not _DATACENTER.fullmatch(config.primary_datacenter):
+        raise _wrong("primary_datacenter", config.primary_datacenter, "can only contain lowercase alphanumeric, - or _ characters")
+    if config.check_output_max_size < 1:
+        raise ConfigurationError(
+            "check_output_max_size must be positive, to discard check output use the discard_check_output flag; "
+            f"{config.check_output_max_size} is not"
+        )
+    if config.autopilot.max_trailing_logs < 0:
+        raise ConfigurationError(
+            f"autopilot.max_trailing_logs cannot be {config.autopilot.max_trailing_logs}. Must be greater than or equal to zero"
+        )
+    for name in ("entry_fetch_rate", "entry_fetch_max_burst"):
+        if getattr(config.cache, name) <= 0:
+            raise ConfigurationError(f"cache.{name} must be strictly positive, was: {getattr(config.cache, name)}")
+    if config.tls.minimum_version not in TLS_VERSIONS:
+        raise ConfigurationError(
+            f"tls_min_version: value {config.tls.minimum_version} not supported, please specify one of [{', '.join(TLS_VERSIONS)}]"
+        )
+    if config.node_id and not _UUID.fullmatch(config.node_id):
+        raise ConfigurationError(f"node_id: {config.node_id!r} is no UUID; 8 hexadecimal digits, three times 4, and 12 would be right")
+    for recursor in config.recursors:
+        if recursor.startswith(UNIX):
+            raise ConfigurationError(f"recursors: DNS Recursors cannot be unix sockets: {recursor}")
+    provider = whole.get("connect", {}).get("ca_provider", "")
+    if provider not in ("", "consul"):
+        raise ConfigurationError(f"connect.ca_provider: {provider} is not a valid CA provider here; only consul is")
+    if not _UI_PATH.fullmatch(config.ui_content_path):
+        raise ConfigurationError(
+            f"ui_content_path: ui-content-path can only contain alphanumeric, -, _, or /. received: {config.ui_content_path}"
+        )
+    for at, entry in enumerate(config.config_entries):
+        kind = next((value for name, value in entry.items() if name.lower() == "kind"), "")
+        if kind not in CONFIG_ENTRY_KINDS:
+            raise ConfigurationError(
+                f"config_entries.bootstrap[{at}]: invalid config entry kind: {kind}; it must be one of {', '.join(CONFIG_ENTRY_KINDS)}"
+            )
+    if config.ports.https > 0 and not (config.tls.cert_file and config.tls.key_file):
+        raise ConfigurationError("ports.https: HTTPS needs cert_file and key_file")
+
+
+def _doubtful(config: Config, whole: dict[str, Any]) -> list[str]:
+    """What the peers warn of."""
+    warnings = []
+    if config.bootstrap:
+        warnings.append("bootstrap = true: do not enable unless necessary")
+    for rule in whole.get("telemetry", {}).get("prefix_filter", ()):
+        if not rule:
+            warnings.append("Cannot have empty filter rule in prefix_filter")
+        elif rule[0] not in "+-":
+            warnings.append(f"Filter rule must begin with either '+' or '-': \"{rule}\"")
+    return warnings

@@ -1,317 +1,184 @@
-"""Every configuration key of Consul 1.8, and what Muster does with it.
+"""Every configuration key of Consul 1.8.7, in one table: its type, its default, what Muster does with it.
 
-One line a key: path, kind, status, and for keys without effect the reason. A path in braces of a block is written with dots.
-Statuses: `built` works; `accepted` is read and checked but has no effect; `refused` stops the start when it is set to anything but
-its default, because to ignore it would leave the user less safe or less served than the file says.
+Source: the configuration records in the program's own type data, and what `consul validate` and `/v1/agent/self` say.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
-BUILT, ACCEPTED, REFUSED = "built", "accepted", "refused"
+from muster.agent.config.keys import Key, Kind, Shape, Status
+from muster.agent.config.table_blocks import ACL_OFF, BLOCK_SHAPES, BOOL, DURATION, ENTERPRISE, FLOAT, GOSSIP, INT, MESH, STRING, STRINGS
+from muster.agent.config.table_definitions import DEFINITION_SHAPES
 
-
-class Key(NamedTuple):
-    """`kind`: bool, int, float, text, duration, list, map, block, blocks or any."""
-
-    path: str
-    kind: str
-    status: str
-    note: str = ""
+NOT_FOR_USERS = "Consul itself lets no user change it"
+GOSSIP_OPEN = "the gossip pool is not built yet, so nothing would keep these networks apart"
+TLS_BETWEEN_AGENTS = "TLS between agents is not built yet: the connection would be open to everyone"
 
 
-GOSSIP = "the gossip pool is not built yet"
-SERVERS = "several servers are not built yet"
-MESH = "the service mesh is not run by Muster"
-ACCESS = "access control is not built yet"
-TLS = "TLS between agents is not built yet"
-CLOUD = "of the enterprise edition"
+def _accepted(name: str, kind: Kind, default: str, note: str, shape: str = "") -> Key:
+    return Key(name, kind, default, Status.ACCEPTED, note=note, shape=shape)
 
-_TABLE = f"""
-acl block built
-acl.enabled bool refused {ACCESS}
-acl.default_policy text accepted {ACCESS}
-acl.down_policy text accepted {ACCESS}
-acl.enable_key_list_policy bool accepted {ACCESS}
-acl.enable_token_persistence bool accepted {ACCESS}
-acl.enable_token_replication bool refused {ACCESS}
-acl.disabled_ttl duration accepted {ACCESS}
-acl.policy_ttl duration accepted {ACCESS}
-acl.role_ttl duration accepted {ACCESS}
-acl.token_ttl duration accepted {ACCESS}
-acl.msp_disable_bootstrap bool accepted {CLOUD}
-acl.tokens block built
-acl.tokens.agent text accepted {ACCESS}
-acl.tokens.agent_master text accepted {ACCESS}
-acl.tokens.default text accepted {ACCESS}
-acl.tokens.master text accepted {ACCESS}
-acl.tokens.replication text accepted {ACCESS}
-acl.tokens.managed_service_provider any accepted {CLOUD}
-acl_agent_master_token text accepted {ACCESS}
-acl_agent_token text accepted {ACCESS}
-acl_datacenter text refused {ACCESS}
-acl_default_policy text accepted {ACCESS}
-acl_down_policy text accepted {ACCESS}
-acl_enable_key_list_policy bool accepted {ACCESS}
-acl_enforce_version_8 bool accepted gone since 1.4
-acl_master_token text refused {ACCESS}
-acl_replication_token text accepted {ACCESS}
-acl_token text accepted {ACCESS}
-acl_ttl duration accepted {ACCESS}
-addresses block built
-addresses.dns text built
-addresses.grpc text accepted {MESH}
-addresses.http text built
-addresses.https text built
-advertise_addr text built
-advertise_addr_ipv4 text built
-advertise_addr_ipv6 text built
-advertise_addr_wan text built
-advertise_addr_wan_ipv4 text built
-advertise_addr_wan_ipv6 text built
-advertise_reconnect_timeout duration accepted {GOSSIP}
-ae_interval duration built
-alt_domain text built
-audit block accepted {CLOUD}
-auto_config block built
-auto_config.enabled bool refused {TLS}
-auto_config.intro_token text accepted {TLS}
-auto_config.intro_token_file text accepted {TLS}
-auto_config.server_addresses list accepted {TLS}
-auto_config.dns_sans list accepted {TLS}
-auto_config.ip_sans list accepted {TLS}
-auto_config.authorization any accepted {TLS}
-auto_encrypt block built
-auto_encrypt.tls bool refused {TLS}
-auto_encrypt.allow_tls bool refused {TLS}
-auto_encrypt.dns_san list accepted {TLS}
-auto_encrypt.ip_san list accepted {TLS}
-autopilot block built
-autopilot.cleanup_dead_servers bool built
-autopilot.disable_upgrade_migration bool accepted {CLOUD}
-autopilot.last_contact_threshold duration built
-autopilot.max_trailing_logs int built
-autopilot.min_quorum int built
-autopilot.redundancy_zone_tag text accepted {CLOUD}
-autopilot.server_stabilization_time duration built
-autopilot.upgrade_version_tag text accepted {CLOUD}
-bind_addr text built
-bootstrap bool built
-bootstrap_expect int built
-ca_file text built
-ca_path text built
-cache block built
-cache.entry_fetch_max_burst int accepted answers are shared, not fetched
-cache.entry_fetch_rate float accepted answers are shared, not fetched
-cert_file text built
-check any built
-check_deregister_interval_min duration built
-check_output_max_size int built
-check_reap_interval duration built
-check_update_interval duration built
-checks blocks built
-client_addr text built
-config_entries block built
-config_entries.bootstrap blocks built
-connect block built
-connect.ca_config map accepted {MESH}
-connect.ca_provider text accepted {MESH}
-connect.enable_mesh_gateway_wan_federation bool refused {MESH}
-connect.enabled bool accepted {MESH}
-connect.proxy any accepted {MESH}
-connect.proxy_defaults any accepted {MESH}
-consul block accepted of tests
-consul.coordinate any accepted of tests
-consul.raft any accepted of tests
-consul.serf_lan any accepted of tests
-consul.serf_wan any accepted of tests
-consul.server any accepted of tests
-data_dir text built
-datacenter text built
-default_query_time duration built
-disable_anonymous_signature bool accepted nothing is sent anywhere
-disable_coordinates bool built
-disable_host_node_id bool built
-disable_http_unprintable_char_filter bool built
-disable_keyring_file bool accepted {GOSSIP}
-disable_remote_exec bool accepted remote execution is not built
-disable_update_check bool accepted nothing is asked anywhere
-discard_check_output bool built
-discovery_max_stale duration built
-dns_config block built
-dns_config.a_record_limit int built
-dns_config.allow_stale bool built
-dns_config.cache_max_age duration built
-dns_config.disable_compression bool built
-dns_config.enable_truncate bool built
-dns_config.max_stale duration built
-dns_config.node_ttl duration built
-dns_config.only_passing bool built
-dns_config.recursor_timeout duration built
-dns_config.service_ttl map built
-dns_config.soa block built
-dns_config.soa.expire int built
-dns_config.soa.min_ttl int built
-dns_config.soa.refresh int built
-dns_config.soa.retry int built
-dns_config.udp_answer_limit int built
-dns_config.use_cache bool built
-dns_config.enable_additional_node_meta_txt bool built
-dns_config.prefer_namespace bool accepted {CLOUD}
-domain text built
-enable_acl_replication bool refused {ACCESS}
-enable_agent_tls_for_checks bool built
-enable_central_service_config bool accepted {MESH}
-enable_debug bool accepted there is no profiler to switch on
-enable_key_list_policy bool accepted {ACCESS}
-enable_local_script_checks bool built
-enable_script_checks bool built
-enable_syslog bool built
-encrypt text refused {GOSSIP}
-encrypt_verify_incoming bool refused {GOSSIP}
-encrypt_verify_outgoing bool refused {GOSSIP}
-gossip_lan block built
-gossip_lan.gossip_interval duration accepted {GOSSIP}
-gossip_lan.gossip_nodes int accepted {GOSSIP}
-gossip_lan.probe_interval duration accepted {GOSSIP}
-gossip_lan.probe_timeout duration accepted {GOSSIP}
-gossip_lan.retransmit_mult int accepted {GOSSIP}
-gossip_lan.suspicion_mult int accepted {GOSSIP}
-gossip_wan block built
-gossip_wan.gossip_interval duration accepted {GOSSIP}
-gossip_wan.gossip_nodes int accepted {GOSSIP}
-gossip_wan.probe_interval duration accepted {GOSSIP}
-gossip_wan.probe_timeout duration accepted {GOSSIP}
-gossip_wan.retransmit_mult int accepted {GOSSIP}
-gossip_wan.suspicion_mult int accepted {GOSSIP}
-http_config block built
-http_config.allow_write_http_from list built
-http_config.block_endpoints list built
-http_config.response_headers map built
-http_config.use_cache bool built
-http_config.max_header_bytes int accepted headers may have 64 KiB
-key_file text built
-leave_on_terminate bool built
-license_path text accepted {CLOUD}
-limits block built
-limits.http_max_conns_per_client int built
-limits.https_handshake_timeout duration built
-limits.kv_max_value_size int built
-limits.rpc_handshake_timeout duration accepted {SERVERS}
-limits.rpc_max_burst int accepted {SERVERS}
-limits.rpc_max_conns_per_client int accepted {SERVERS}
-limits.rpc_rate float accepted {SERVERS}
-limits.txn_max_req_len int built
-log_file text built
-log_json bool built
-log_level text built
-log_rotate_bytes int built
-log_rotate_duration duration built
-log_rotate_max_files int built
-max_query_time duration built
-node_id text built
-node_meta map built
-node_name text built
-non_voting_server bool accepted {CLOUD}
-performance block built
-performance.leave_drain_time duration built
-performance.raft_multiplier int built
-performance.rpc_hold_timeout duration built
-pid_file text built
-ports block built
-ports.dns int built
-ports.expose_max_port int accepted {MESH}
-ports.expose_min_port int accepted {MESH}
-ports.grpc int accepted {MESH}
-ports.http int built
-ports.https int built
-ports.serf_lan int built
-ports.serf_wan int built
-ports.server int built
-ports.proxy_max_port int accepted {MESH}
-ports.proxy_min_port int accepted {MESH}
-ports.sidecar_max_port int built
-ports.sidecar_min_port int built
-primary_datacenter text built
-primary_gateways list accepted {MESH}
-primary_gateways_interval duration accepted {MESH}
-protocol int accepted {GOSSIP}
-raft_protocol int accepted version 3 is spoken
-raft_snapshot_interval duration built
-raft_snapshot_threshold int built
-raft_trailing_logs int built
-read_replica bool accepted {CLOUD}
-reconnect_timeout duration accepted {GOSSIP}
-reconnect_timeout_wan duration accepted {GOSSIP}
-recursors list built
-rejoin_after_leave bool accepted {GOSSIP}
-retry_interval duration accepted {GOSSIP}
-retry_interval_wan duration accepted {GOSSIP}
-retry_join list accepted {GOSSIP}
-retry_join_wan list accepted {GOSSIP}
-retry_max int accepted {GOSSIP}
-retry_max_wan int accepted {GOSSIP}
-segment text accepted {CLOUD}
-segments blocks accepted {CLOUD}
-serf_lan text accepted {GOSSIP}
-serf_lan_allowed_cidrs list refused {GOSSIP}
-serf_wan text accepted {GOSSIP}
-serf_wan_allowed_cidrs list refused {GOSSIP}
-server bool built
-server_name text accepted {TLS}
-service any built
-services blocks built
-session_ttl_min duration built
-skip_leave_on_interrupt bool built
-start_join list accepted {GOSSIP}
-start_join_wan list accepted {GOSSIP}
-sync_coordinate_interval_min duration built
-sync_coordinate_rate_target float accepted one host sends one coordinate
-syslog_facility text built
-tagged_addresses map built
-telemetry block built
-telemetry.circonus_api_app text accepted no such sink
-telemetry.circonus_api_token text accepted no such sink
-telemetry.circonus_api_url text accepted no such sink
-telemetry.circonus_broker_id text accepted no such sink
-telemetry.circonus_broker_select_tag text accepted no such sink
-telemetry.circonus_check_display_name text accepted no such sink
-telemetry.circonus_check_force_metric_activation text accepted no such sink
-telemetry.circonus_check_id text accepted no such sink
-telemetry.circonus_check_instance_id text accepted no such sink
-telemetry.circonus_check_search_tag text accepted no such sink
-telemetry.circonus_check_tags text accepted no such sink
-telemetry.circonus_submission_interval text accepted no such sink
-telemetry.circonus_submission_url text accepted no such sink
-telemetry.disable_compat_1.9 bool accepted names are those of 1.8
-telemetry.disable_hostname bool built
-telemetry.dogstatsd_addr text built
-telemetry.dogstatsd_tags list built
-telemetry.filter_default bool built
-telemetry.metrics_prefix text built
-telemetry.prefix_filter list built
-telemetry.prometheus_retention_time duration built
-telemetry.statsd_address text built
-telemetry.statsite_address text accepted no such sink
-tls_cipher_suites text built
-tls_min_version text built
-tls_prefer_server_cipher_suites bool accepted the library decides
-translate_wan_addrs bool built
-ui bool built
-ui_content_path text built
-ui_dir text accepted the web page is not built yet
-unix_sockets block built
-unix_sockets.group text built
-unix_sockets.mode text built
-unix_sockets.user text built
-verify_incoming bool refused {TLS}
-verify_incoming_https bool built
-verify_incoming_rpc bool refused {TLS}
-verify_outgoing bool refused {TLS}
-verify_server_hostname bool refused {TLS}
-watches blocks built
-"""
 
-KEYS: dict[str, Key] = {}
-for _line in _TABLE.strip().splitlines():
-    _path, _kind, _status, *_note = _line.split(" ", 3)
-    KEYS[_path] = Key(_path, _kind, _status, _note[0] if _note else "")
+def _refused(name: str, kind: Kind, note: str) -> Key:
+    return Key(name, kind, "", Status.REFUSED, note=note)
+
+
+ROOT: Shape = (
+    *(
+        _accepted(name, STRING, "", ACL_OFF)
+        for name in ("acl_agent_master_token", "acl_agent_token", "acl_default_policy", "acl_down_policy", "acl_master_token")
+    ),
+    _refused(
+        "acl_datacenter", STRING, "it turns access control on, which is not built yet; `primary_datacenter` names the datacenter alone"
+    ),
+    _accepted("acl_enable_key_list_policy", BOOL, "false", ACL_OFF),
+    _accepted("acl_replication_token", STRING, "", ACL_OFF),
+    _accepted("acl_ttl", DURATION, "30s", ACL_OFF),
+    _accepted("acl_token", STRING, "", ACL_OFF),
+    _accepted("acl_disabled_ttl", DURATION, "2m", ACL_OFF),
+    Key("acl", Kind.BLOCK, shape="acl"),
+    Key("addresses", Kind.BLOCK, shape="addresses"),
+    Key("advertise_addr", STRING, "bind_addr, or the private address"),
+    Key("advertise_addr_ipv4", STRING),
+    Key("advertise_addr_ipv6", STRING),
+    Key("advertise_addr_wan", STRING, "advertise_addr"),
+    Key("advertise_addr_wan_ipv4", STRING),
+    Key("advertise_addr_wan_ipv6", STRING),
+    Key("ae_interval", DURATION, "1m"),
+    Key("alt_domain", STRING),
+    _accepted("audit", Kind.BLOCK, "", ENTERPRISE, "audit"),
+    Key("auto_config", Kind.BLOCK, shape="auto_config"),
+    Key("auto_encrypt", Kind.BLOCK, shape="auto_encrypt"),
+    Key("autopilot", Kind.BLOCK, shape="autopilot"),
+    Key("bind_addr", STRING, "0.0.0.0; 127.0.0.1 in dev mode"),
+    Key("bootstrap", BOOL, "false"),
+    Key("bootstrap_expect", INT, "0"),
+    Key("cache", Kind.BLOCK, shape="cache"),
+    Key("ca_file", STRING, reloadable=True),
+    Key("ca_path", STRING, reloadable=True),
+    Key("cert_file", STRING, reloadable=True),
+    Key("check", Kind.BLOCK, reloadable=True, shape="check"),
+    Key("checks", Kind.BLOCKS, reloadable=True, shape="check"),
+    Key("check_deregister_interval_min", DURATION, "1m"),
+    Key("check_output_max_size", INT, "4096"),
+    Key("check_reap_interval", DURATION, "30s"),
+    Key("check_update_interval", DURATION, "5m"),
+    Key("client_addr", STRING, "127.0.0.1"),
+    Key("config_entries", Kind.BLOCK, shape="config_entries"),
+    Key("connect", Kind.BLOCK, shape="connect"),
+    _accepted("consul", Kind.BLOCK, "", NOT_FOR_USERS, "consul"),
+    Key("data_dir", STRING),
+    Key("datacenter", STRING, "dc1"),
+    Key("default_query_time", DURATION, "5m"),
+    _accepted("disable_anonymous_signature", BOOL, "false", "Muster never calls home"),
+    Key("disable_coordinates", BOOL, "false"),
+    Key("disable_host_node_id", BOOL, "true"),
+    Key("disable_http_unprintable_char_filter", BOOL, "false"),
+    _accepted("disable_keyring_file", BOOL, "false; true in dev mode", GOSSIP),
+    _accepted("disable_remote_exec", BOOL, "true", "commands are never taken from the KV store"),
+    _accepted("disable_update_check", BOOL, "false", "Muster never calls home"),
+    Key("discard_check_output", BOOL, "false", reloadable=True),
+    Key("discovery_max_stale", DURATION, "0s"),
+    Key("dns_config", Kind.BLOCK, shape="dns_config"),
+    Key("domain", STRING, "consul."),
+    _refused("enable_acl_replication", BOOL, "access control is not built yet"),
+    Key("enable_agent_tls_for_checks", BOOL, "false"),
+    _accepted("enable_central_service_config", BOOL, "false", MESH),
+    _accepted("enable_debug", BOOL, "false; true in dev mode", "there is no profiler to switch on"),
+    Key("enable_local_script_checks", BOOL, "false"),
+    Key("enable_script_checks", BOOL, "false"),
+    Key("enable_syslog", BOOL, "false"),
+    _refused("encrypt", STRING, "encrypted gossip is not built yet: the gossip would travel in clear text"),
+    _accepted("encrypt_verify_incoming", BOOL, "true", "it counts only with `encrypt`, which is refused"),
+    _accepted("encrypt_verify_outgoing", BOOL, "true", "it counts only with `encrypt`, which is refused"),
+    Key("gossip_lan", Kind.BLOCK, shape="gossip_lan"),
+    Key("gossip_wan", Kind.BLOCK, shape="gossip_wan"),
+    Key("http_config", Kind.BLOCK, shape="http_config"),
+    Key("key_file", STRING, reloadable=True),
+    Key("leave_on_terminate", BOOL, "true; false for a server"),
+    Key("limits", Kind.BLOCK, shape="limits"),
+    Key("log_file", STRING),
+    Key("log_json", BOOL, "false"),
+    Key("log_level", STRING, "INFO; DEBUG in dev mode", reloadable=True),
+    Key("log_rotate_bytes", INT, "0"),
+    Key("log_rotate_duration", DURATION, "24h with log_file"),
+    Key("log_rotate_max_files", INT, "0"),
+    Key("max_query_time", DURATION, "10m"),
+    Key("node_id", STRING),
+    Key("node_meta", Kind.STRING_MAP, reloadable=True),
+    Key("node_name", STRING, "the host's name"),
+    _accepted("non_voting_server", BOOL, "false", ENTERPRISE),
+    Key("performance", Kind.BLOCK, shape="performance"),
+    Key("pid_file", STRING),
+    Key("ports", Kind.BLOCK, shape="ports"),
+    Key("primary_datacenter", STRING, "datacenter"),
+    _accepted("primary_gateways", STRINGS, "", "mesh gateways are not built"),
+    _accepted("primary_gateways_interval", DURATION, "30s", "mesh gateways are not built"),
+    _accepted("protocol", INT, "2", GOSSIP),
+    _accepted("raft_protocol", INT, "3", "version 3 is spoken"),
+    Key("raft_snapshot_interval", DURATION, "30s"),
+    Key("raft_snapshot_threshold", INT, "16384"),
+    Key("raft_trailing_logs", INT, "10000"),
+    _accepted("reconnect_timeout", DURATION, "72h", GOSSIP),
+    _accepted("reconnect_timeout_wan", DURATION, "72h", GOSSIP),
+    Key("recursors", STRINGS),
+    _accepted("rejoin_after_leave", BOOL, "false", GOSSIP),
+    _accepted("retry_interval", DURATION, "30s", GOSSIP),
+    _accepted("retry_interval_wan", DURATION, "30s", GOSSIP),
+    _accepted("retry_join", STRINGS, "", GOSSIP),
+    _accepted("retry_join_wan", STRINGS, "", GOSSIP),
+    _accepted("retry_max", INT, "0", GOSSIP),
+    _accepted("retry_max_wan", INT, "0", GOSSIP),
+    _accepted("revision", STRING, "", NOT_FOR_USERS),
+    _refused("segment", STRING, "Network segments are not supported in this version of Consul"),
+    Key("segments", Kind.BLOCKS, "", Status.REFUSED, note="Network segments are not supported in this version of Consul", shape="segment"),
+    _accepted("segment_limit", INT, "64", NOT_FOR_USERS),
+    _accepted("segment_name_limit", INT, "64", NOT_FOR_USERS),
+    _accepted("serf_lan", STRING, "bind_addr", GOSSIP),
+    _refused("serf_lan_allowed_cidrs", STRINGS, GOSSIP_OPEN),
+    _accepted("serf_wan", STRING, "bind_addr", GOSSIP),
+    _refused("serf_wan_allowed_cidrs", STRINGS, GOSSIP_OPEN),
+    Key("server", BOOL, "false; true in dev mode"),
+    _accepted("server_name", STRING, "", "it names the certificate between agents, which is not built yet"),
+    Key("service", Kind.BLOCK, reloadable=True, shape="service"),
+    Key("services", Kind.BLOCKS, reloadable=True, shape="service"),
+    Key("session_ttl_min", DURATION, "0s, which means 10s"),
+    Key("skip_leave_on_interrupt", BOOL, "false; true for a server"),
+    _accepted("snapshot_agent", Kind.ANY_MAP, "", ENTERPRISE),
+    _accepted("start_join", STRINGS, "", GOSSIP),
+    _accepted("start_join_wan", STRINGS, "", GOSSIP),
+    Key("sync_coordinate_interval_min", DURATION, "15s"),
+    _accepted("sync_coordinate_rate_target", FLOAT, "64", NOT_FOR_USERS),
+    Key("syslog_facility", STRING, "LOCAL0"),
+    Key("tagged_addresses", Kind.STRING_MAP),
+    Key("telemetry", Kind.BLOCK, shape="telemetry"),
+    Key("tls_cipher_suites", STRING, reloadable=True),
+    Key("tls_min_version", STRING, "tls12", reloadable=True),
+    _accepted("tls_prefer_server_cipher_suites", BOOL, "false", "the server's order always counts"),
+    Key("translate_wan_addrs", BOOL, "false"),
+    Key("ui", BOOL, "false; true in dev mode"),
+    Key("ui_content_path", STRING, "/ui/"),
+    _accepted("ui_dir", STRING, "", "the web page is not built yet"),
+    Key("unix_sockets", Kind.BLOCK, shape="unix_sockets"),
+    _refused("verify_incoming", BOOL, f"{TLS_BETWEEN_AGENTS}; for HTTPS alone write verify_incoming_https = true"),
+    Key("verify_incoming_https", BOOL, "false", reloadable=True),
+    _refused("verify_incoming_rpc", BOOL, TLS_BETWEEN_AGENTS),
+    _refused("verify_outgoing", BOOL, TLS_BETWEEN_AGENTS),
+    _refused("verify_server_hostname", BOOL, TLS_BETWEEN_AGENTS),
+    _accepted("version", STRING, "", NOT_FOR_USERS),
+    _accepted("version_prerelease", STRING, "", NOT_FOR_USERS),
+    Key("watches", Kind.ANY_MAPS, reloadable=True),
+)
+
+SHAPES: dict[str, Shape] = {"": ROOT, **BLOCK_SHAPES, **DEFINITION_SHAPES}
+BY_NAME: dict[str, dict[str, Key]] = {shape: {key.name: key for key in keys} for shape, keys in SHAPES.items()}
+
+IN_BLOCKS = {Kind.BLOCK, Kind.BLOCKS, Kind.BLOCK_MAP}
+
+
+def all_keys(shape: str = "", path: str = "", seen: tuple[str, ...] = ()) -> Iterator[tuple[str, Key]]:
+    """Every key with its dotted path; a shape inside itself (a sidecar's service) is not entered again."""
+    for key in SHAPES[shape]:
+        full = f"{path}{key.name}"
+        yield full, key
+        if key.shape and key.shape not in seen:
+            yield from all_keys(key.shape, f"{full}.", (*seen, key.shape))
