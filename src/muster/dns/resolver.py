@@ -90,14 +90,15 @@ class Resolver:
         flags = dns.FLAG_RESPONSE | dns.FLAG_AUTHORITATIVE | query.flags & dns.FLAG_RECURSION_DESIRED
         if self.settings.recursors:
             flags |= dns.FLAG_RECURSION_AVAILABLE
-        return Message(id=query.id, flags=flags, questions=query.questions[:1], answers=[], authority=[], additional=[])
+        return Message(
+            id=query.id, flags=flags, questions=query.questions[:1], answers=[], authority=[], additional=[], options=query.options
+        )
 
     @staticmethod
     def _code(message: Message, code: int) -> None:
         message.flags = message.flags & ~0xF | code
 
     def _finish(self, query: Message, message: Message) -> bytes:
-        message.options = query.options
         return dns.encode(message, not self.settings.disable_compression)
 
     @staticmethod

@@ -11,6 +11,8 @@ from muster.wire.dns import FLAG_TRUNCATED, PLAIN_UDP_SIZE, TYPE_CNAME, TYPE_SRV
 
 MOST_PLAIN_ANSWERS = 8
 SAFETY_MARGIN = 7  # bytes that the peer leaves free
+OPTIONS_SIZE = 11  # bytes of an OPT record without options in it, which comes last
+SUBNET_SIZE = 24  # bytes more, at most, for a client subnet
 LARGEST_MESSAGE = 65535
 
 
@@ -24,7 +26,8 @@ def trim(message: Message, udp_size: int, udp_answer_limit: int, mark: bool, com
         kept = min(MOST_PLAIN_ANSWERS, udp_answer_limit)
         compress = False
         _keep(message, answers, kept, index)
-    limit = size - SAFETY_MARGIN if udp_size else size
+    reserved = 0 if message.options is None else OPTIONS_SIZE + (SUBNET_SIZE if message.options.subnet else 0)
+    limit = size - (max(SAFETY_MARGIN, reserved) if udp_size else reserved)
     if kept > 1 and _size(message, compress) > limit:
         kept = _most_that_fit(message, answers, kept, index, limit, compress)
     if kept < before and mark:
@@ -45,7 +48,11 @@ def _most_that_fit(message: Message, answers: list[Record], most: int, index: di
 
 
 def _size(message: Message, compress: bool) -> int:
-    return len(encode(message, compress))
+    """The size without the OPT record, for which room is reserved."""
+    options, message.options = message.options, None
+    size = len(encode(message, compress))
+    message.options = options
+    return size
 
 
 def _keep(message: Message, answers: list[Record], count: int, index: dict[str, Record]) -> None:

@@ -23,6 +23,8 @@ def refuse_or_warn(tree: Tree, shape: str = "", path: str = "") -> list[str]:
             )
         if key.status is Status.ACCEPTED and value not in OFF and value != -1:  # a port of -1 asks for nothing
             warnings.append(f"{path}{name} has no effect: {key.note}")
+            if key.kind is Kind.BLOCK and key.shape:  # what must be refused inside it still is
+                refuse_or_warn(value, key.shape, f"{path}{name}.")
         elif key.kind is Kind.BLOCK and key.shape:
             warnings += refuse_or_warn(value, key.shape, f"{path}{name}.")
     if not shape:
