@@ -9,8 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-from agents import AgentProcess  # noqa: E402
-from wire import Waiters  # noqa: E402
+from agents import AgentProcess
+from wire import Waiters
 
 WAITERS = 10_000
 MOST_MEMORY = 60.0  # MB over idle

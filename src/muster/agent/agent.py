@@ -87,6 +87,8 @@ class Agent:
         self.monitor = LoopMonitor(clock, self.metrics)
         self.coordinate = Coordinate(vec=[0.0] * DIMENSIONS, error=1.5, adjustment=0.0, height=1e-05)
         self.watching: Watching | None = None
+        self.reload_listeners: list[Callable[[Config], None]] = []
+        """Told of every configuration that was taken over."""
         self.leaving = False
         self.started = clock.monotonic()
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -264,6 +266,8 @@ class Agent:
             self.local.node_info_in_sync = False
             self.sync.trigger_full()
         self.config = config
+        for listener in self.reload_listeners:
+            listener(config)
         if watches_changed:
             self._replace_watches(watching)
 

@@ -15,6 +15,7 @@ from muster.agent.settings import sinks, telemetry_settings
 from muster.agent.telemetry import Metrics
 from muster.dns.server import DnsServer
 from muster.http import listener as http
+from muster.http.addresses import settings_of
 from muster.http.listener import Listener
 from muster.model.clock import Clock
 from muster.model.durations import seconds
@@ -88,6 +89,7 @@ class RunningAgent:
         if self.server.is_ready():
             self.agent.leader_found()
         await self._listen()
+        self.agent.reload_listeners.append(self._reconfigured)
         self.agent.start_watches()
         self._report_gauges()
 
@@ -105,9 +107,9 @@ class RunningAgent:
     def _dns(self) -> DnsServer:
         from muster.dns.recursor import Recursor
         from muster.dns.resolver import Resolver
-        from muster.dns.settings import settings_of
+        from muster.dns.settings import settings_of as dns_settings_of
 
-        settings = settings_of(self.config)
+        settings = dns_settings_of(self.config)
         resolver = Resolver(self.server.call, settings, self.clock, self.random, Recursor(settings, self.random))
         return DnsServer(resolver, self.random)
 
@@ -117,11 +119,10 @@ class RunningAgent:
             self._gauges.cancel()
         if self.dns is not None:
             self.dns.close()
-        self.server.blocking.close()
+        self.server.stop()
         if self.http is not None:
             await self.http.close()
         await self.agent.stop()
-        self.server.stop()
         await self.consensus.stop()
 
     def _leadership(self, leads: bool) -> None:
@@ -133,6 +134,11 @@ class RunningAgent:
         if self.read_config is None:
             return self.config
         return replace(self.read_config(), node_id=self.config.node_id)
+
+    def _reconfigured(self, config: Config) -> None:
+        """Limits, headers and blocked endpoints of HTTP follow a reload."""
+        if self.http is not None:
+            self.http.configure(settings_of(config))
 
     async def _leave(self) -> None:
         if self.on_leave is not None:

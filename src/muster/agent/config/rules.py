@@ -1,6 +1,7 @@
 """What makes a configuration wrong as a whole. The texts are the peers' where they have one."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,10 @@ def _take(taken: dict[str, str], address: str, what: str) -> None:
 
 def _check_values(config: Config, whole: dict[str, Any]) -> None:
     """Single values that make no sense."""
+    if ip_address(config.advertise_address_wan).is_unspecified:
+        raise ConfigurationError("advertise_addr_wan: Advertise WAN address cannot be 0.0.0.0, :: or [::]")
+    if whole.get("ui_dir") and config.ui and not config.dev:
+        raise ConfigurationError("Both the ui and ui_dir settings were given, please provide only one")
     if not _DATACENTER.fullmatch(config.primary_datacenter):
         raise _wrong("primary_datacenter", config.primary_datacenter, "can only contain lowercase alphanumeric, - or _ characters")
     if config.check_output_max_size < 1:

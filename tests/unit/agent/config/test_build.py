@@ -117,6 +117,7 @@ WRONG = [
     pytest.param('bind_addr = "1.2.3.4.5"', "bind_addr", id="bind_addr"),
     pytest.param('bind_addr = "{{ GetFoo }}"', "the template", id="template"),
     pytest.param('advertise_addr = "0.0.0.0"', "Advertise address cannot be 0.0.0.0, :: or [::]", id="advertise_addr"),
+    pytest.param('advertise_addr_wan = "0.0.0.0"', "Advertise WAN address cannot be 0.0.0.0, :: or [::]", id="advertise_addr_wan"),
     pytest.param('node_meta { "consul-x" = "1" }', "Key prefix 'consul-' is reserved for internal use", id="reserved meta"),
     pytest.param('node_meta { "a b" = "1" }', "Key contains invalid characters", id="meta key"),
     pytest.param('node_id = "x"', "node_id: 'x' is no UUID", id="node_id"),
@@ -191,4 +192,4 @@ def test_every_flag_is_a_setting_of_the_table():
     paths = {path for path, _ in all_keys()}
     assert [flag.name for flag in AGENT_FLAGS if flag.path and flag.path not in paths] == []
     assert {flag.name for flag in AGENT_FLAGS if not flag.path} == {"config-dir", "config-file", "config-format", "dev", "hcl"}
-    assert len(AGENT_FLAGS) == 67
+    assert len(AGENT_FLAGS) == 65
