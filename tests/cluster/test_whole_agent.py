@@ -139,3 +139,16 @@ def test_a_check_that_prints_without_end_and_one_that_hangs_are_ended(tmp_path):
         while subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout
+
+
+def test_configured_entries_are_written_by_the_first_leader(tmp_path):
+    entry = {"kind": "service-defaults", "name": "web", "protocol": "http"}
+    with AgentProcess(tmp_path, "-dev", config={"config_entries": {"bootstrap": [entry]}}) as agent:
+        agent.until(lambda: agent.json("/v1/config/service-defaults/web")["Protocol"] == "http", what="the entry")
+
+
+def test_a_restart_key_that_changed_is_named(tmp_path):
+    with AgentProcess(tmp_path, "-dev", config={"domain": "one"}) as agent:
+        (tmp_path / "test.json").write_text(json.dumps({"domain": "two"}))
+        agent.process.send_signal(signal.SIGHUP)
+        agent.until(lambda: "wait for a restart: keys=domain" in agent.log(), what="a line that names the key")

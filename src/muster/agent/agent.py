@@ -11,6 +11,7 @@ from muster.agent import description
 from muster.agent.aliases import Aliases
 from muster.agent.checks.runner import CheckRunner
 from muster.agent.config.config import Config
+from muster.agent.config.reload import changes
 from muster.agent.events import UserEvent, UserEvents, concerns, validate
 from muster.agent.identity import catalog_identity, node_id
 from muster.agent.loading import Loader
@@ -265,6 +266,9 @@ class Agent:
             self.identity = catalog_identity(config, self.node_id)
             self.local.node_info_in_sync = False
             self.sync.trigger_full()
+        waiting = changes(self.config, config).restart
+        if waiting:
+            logger.warning("These settings changed but wait for a restart: keys=%s", ", ".join(waiting))
         self.config = config
         for listener in self.reload_listeners:
             listener(config)

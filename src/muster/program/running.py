@@ -19,8 +19,8 @@ from muster.http.addresses import settings_of
 from muster.http.listener import Listener
 from muster.model.clock import Clock
 from muster.model.durations import seconds
-from muster.model.errors import ConfigurationError
-from muster.model.operator import AutopilotConfig
+from muster.model.errors import ConfigurationError, MusterError
+from muster.model.operator import AutopilotConfig, ConfigEntry
 from muster.program.clock import SystemClock
 from muster.raft.timing import Timing
 from muster.server.consensus import Consensus
@@ -185,7 +185,20 @@ def server_settings(config: Config) -> ServerSettings:
             disable_upgrade_migration=own.disable_upgrade_migration,
             upgrade_version_tag=own.upgrade_version_tag,
         ),
+        bootstrap_config_entries=bootstrap_entries(config),
     )
+
+
+def bootstrap_entries(config: Config) -> tuple[ConfigEntry, ...]:
+    """The entries of `config_entries.bootstrap`, which the first leader writes where they are missing."""
+    if not config.config_entries:
+        return ()
+    from muster.http.entry_kinds import parse_entry
+
+    try:
+        return tuple(parse_entry(entry) for entry in config.config_entries)
+    except MusterError as error:
+        raise ConfigurationError(f"config_entries.bootstrap: {error}") from error
 
 
 def timing(config: Config) -> Timing:
