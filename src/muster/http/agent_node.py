@@ -31,7 +31,7 @@ def members(request: Request, context: Context) -> Outcome:
     """GET /v1/agent/members?wan=1&segment=…"""
     query = request.query
     wan, segment = bool(query.first("wan")), query.first("segment")
-    if wan and segment:
+    if wan and segment not in ("", "_all"):
         raise BadRequest("Cannot provide a segment with wan=true")
     return json_answer(context.agent.members(wan, segment), request, context)
 
