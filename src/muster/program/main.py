@@ -1,6 +1,7 @@
 """The life of the process: configuration, start, signals, end."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -20,6 +21,8 @@ from muster.program.running import RunningAgent
 
 logger = logging.getLogger("agent")
 
+COLLECTOR_THRESHOLDS = (50_000, 20, 100)
+"""A full collection over a large state stalls the loop; records are no part of cycles, so it may come seldom."""
 ANSWER_TIME = 0.1  # seconds in which whoever asked for the leave gets its answer
 FORCED_END = 1  # exit status after a second signal
 
@@ -69,7 +72,11 @@ async def _life(config: Config, read: Callable[[], Config]) -> int:
     running.read_config = read
     life = Life(running)
     running.on_leave = life.leave
+    gc.disable()  # what is restored lives on; looking for garbage in it again and again would take as long as restoring it
     await running.start()
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     _say_hello(config)
     systemd.notify("READY=1")
     return await life.until_end()

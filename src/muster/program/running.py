@@ -1,7 +1,6 @@
 """A whole agent on this host: made of a configuration, started, stopped."""
 
 import asyncio
-import gc
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -82,9 +81,7 @@ class RunningAgent:
 
     async def start(self) -> None:
         """Restores the state, opens the listeners, begins to run checks. Raises what stops the start."""
-        tune_collector()
         await self.consensus.start()
-        gc.freeze()  # what was restored lives on: the collector need not look at it again
         self.agent.start()
         if self.server.is_ready():
             self.agent.leader_found()
@@ -152,11 +149,6 @@ class RunningAgent:
         self.metrics.gauge("raft.applied_index", self.consensus.applied_index)
         self.metrics.gauge("raft.last_index", self.consensus.last_index)
         self._gauges = asyncio.get_running_loop().call_later(1.0, self._report_gauges)
-
-
-def tune_collector() -> None:
-    """A full collection over a large state would stall the loop; records are no part of cycles, so it may come seldom."""
-    gc.set_threshold(50_000, 20, 100)
 
 
 def server_settings(config: Config) -> ServerSettings:

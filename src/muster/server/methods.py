@@ -20,13 +20,15 @@ from muster.wire.replies import Reply
 class Read(Struct, frozen=True):
     """`function(context, request, watch) -> (index, value)`. `indexes` and `kept`: see `blocking.ReadRule`.
 
-    `cheap`: asked without an index it is answered without looking for a shared answer.
+    `cheap`: asked without an index it is answered without looking for a shared answer. `slow` then gets the first word: the
+    future of an answer too long for one turn of the loop, or None.
     """
 
     function: Callable[[Context, Any, WatchSet | None], tuple[int, Any]]
     indexes: IndexNames = None
     kept: bool = True
     cheap: bool = False
+    slow: "Callable[[Context, Any], asyncio.Future[Reply] | None] | None" = None
 
 
 class PlainRead(Struct, frozen=True):

@@ -29,6 +29,7 @@ from muster.wire.commands import Command
 from muster.wire.replies import Reply
 
 Run = Callable[[str, Any], Outcome]
+Slow = Callable[[Any], "asyncio.Future[Reply] | None"] | None
 
 
 class Server:
@@ -109,26 +110,30 @@ class Server:
     def _bind(self, method: Method) -> Run:
         if isinstance(method, Read):
             rule = ReadRule(read=partial(method.function, self.context), indexes=method.indexes, kept=method.kept)
-            return partial(self._read, rule, method.cheap)
+            slow = partial(method.slow, self.context) if method.slow is not None else None
+            return partial(self._read, rule, method.cheap, slow)
         if isinstance(method, PlainRead):
             return partial(self._plain_read, partial(method.function, self.context))
         if isinstance(method, Write):
             return partial(self._write, partial(method.function, self.context))
         return partial(self._local, partial(method.function, self.context))
 
-    def _read(self, rule: ReadRule, cheap: bool, method: str, request: Any) -> Outcome:
+    def _read(self, rule: ReadRule, cheap: bool, slow: Slow, method: str, request: Any) -> Outcome:
         if request.datacenter != self._datacenter:
             raise NoPathToDatacenter()
         ready = self.duties.ready
         if not ready and not request.allow_stale:
-            return self._when_ready(partial(self._read, rule, cheap, method, request))
+            return self._when_ready(partial(self._read, rule, cheap, slow, method, request))
         if request.require_consistent:
-            return self._verified(partial(self._answer, rule, cheap, method, request))
-        reply = self._answer(rule, cheap, method, request)
+            return self._verified(partial(self._answer, rule, cheap, slow, method, request))
+        reply = self._answer(rule, cheap, slow, method, request)
         return reply if ready or not isinstance(reply, Reply) else self._without_leader(reply)
 
-    def _answer(self, rule: ReadRule, cheap: bool, method: str, request: Any) -> Outcome:
+    def _answer(self, rule: ReadRule, cheap: bool, slow: Slow, method: str, request: Any) -> Outcome:
         if cheap and not request.min_query_index:
+            later = slow(request) if slow is not None else None
+            if later is not None:
+                return later
             index, value = rule.read(request, None)
             return Reply(value=value, index=index or 1)
         return self.blocking.ask(rule, method, request)

@@ -78,6 +78,16 @@ class KV:
             cut[key if at < 0 else key[: at + len(separator)]] = None
         return index, list(cut)
 
+    def blocks_under(self, prefix: str) -> int:
+        """About how many hundreds of keys are under a prefix; 0 where they must be listed at once to be in order."""
+        return self._order.blocks_under(prefix)
+
+    def index_under(self, prefix: str) -> Callable[[int], int]:
+        """As of now: from the highest ModifyIndex of the entries under a prefix to the index of their list."""
+        everything = self._indexes.max(TABLE, "tombstones")
+        deleted = self.tombstones.highest_under(prefix, 0) if prefix else 0
+        return lambda highest: (max(highest, deleted) if prefix else 0) or everything
+
     def held_by(self, session: str) -> Sequence[str]:
         """The keys that a session holds, in order."""
         return sorted(self._held.get(session.lower(), ()))
@@ -241,9 +251,12 @@ class KV:
 
     # ---- snapshots
 
-    def view(self) -> Iterator[Sequence[KVEntry]]:
-        """All entries as of now, some hundreds at a time; later writes do not show. Close it or read it to its end."""
-        view = KVView(self._entries, self._order)
+    def view(self, prefix: str = "") -> Iterator[Sequence[KVEntry]]:
+        """The entries under a prefix as of now, some hundreds at a time; later writes do not show. Close it or read it to its end.
+
+        They come in the order of their keys, but for those that are deleted meanwhile, which come last.
+        """
+        view = KVView(self._entries, self._order, prefix)
         self._views.append(view)
         try:
             yield []  # the caller's first `next` takes the view

@@ -11,25 +11,30 @@ from muster.state.sorted_keys import SortedKeys
 
 
 class KVView:
-    """Made by `KV.view`, which tells it of every change until it is exhausted or closed."""
+    """Made by `KV.view`, which tells it of every change until it is exhausted or closed. It shows the keys under a prefix."""
 
-    __slots__ = ("_before", "_entries", "_order", "_passed")
+    __slots__ = ("_before", "_entries", "_order", "_passed", "_prefix")
 
-    def __init__(self, entries: dict[str, KVEntry], order: SortedKeys) -> None:
+    def __init__(self, entries: dict[str, KVEntry], order: SortedKeys, prefix: str = "") -> None:
         self._entries = entries
         self._order = order
-        self._passed = ""
+        self._prefix = prefix
+        self._passed = prefix
         self._before: dict[str, KVEntry | None] = {}
 
     def changing(self, key: str, old: KVEntry | None) -> None:
         """The key is about to be written or deleted; `old` is its entry until now, None without one."""
-        if key >= self._passed and key not in self._before:
+        if key >= self._passed and key not in self._before and key.startswith(self._prefix):
             self._before[key] = old
 
     def slices(self) -> Iterator[list[KVEntry]]:
         """The entries in some hundreds at a time, in the order of their keys but for those deleted meanwhile."""
-        entries, before = self._entries, self._before
+        entries, before, prefix = self._entries, self._before, self._prefix
         while keys := self._order.block_from(self._passed):
+            if not keys[-1].startswith(prefix):
+                keys = [key for key in keys if key.startswith(prefix)]
+                if not keys:
+                    break
             found = [entries[key] for key in keys]
             if before:
                 found = [old for entry in found if (old := before.pop(entry.key, entry)) is not None]

@@ -85,6 +85,11 @@ class SortedKeys:
         number, place = self._place(key)
         return self._blocks[number][place:] if number < len(self._blocks) else []
 
+    def blocks_under(self, prefix: str) -> int:
+        """How many blocks the keys under a prefix fill; 0 while there are keys whose order is not that of code points."""
+        first, _, last, _ = self._range(prefix)
+        return 0 if self._odd else last - first
+
     def remove_under(self, prefix: str) -> list[str]:
         """Removes the keys that begin with `prefix` and returns them, in order."""
         keys = self.under(prefix)
