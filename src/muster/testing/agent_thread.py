@@ -1,10 +1,8 @@
 """Runs an agent on a loop of its own in a thread of its own."""
 
 import asyncio
-import gc
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from muster.agent.config.config import Config
 from muster.agent.settings import own_address
@@ -54,30 +52,17 @@ class AgentThread:
 
     async def _life(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        with collector_unchanged():
-            agent = AgentOnFreePorts(self._config)
-            try:
-                await agent.start()
-                await agent.register()
-            except BaseException:
-                await agent.stop()
-                raise
+        agent = AgentOnFreePorts(self._config)
+        try:
+            await agent.start()
+            await agent.register()
+        except BaseException:
+            await agent.stop()
+            raise
         self.http_port, self.dns_port, self.url = agent.config.ports.http, agent.config.ports.dns, own_address(agent.config)
         self._settled.set()
         await self._end.wait()
         await agent.stop()
-
-
-@contextmanager
-def collector_unchanged() -> Iterator[None]:
-    """The start of an agent tunes the process's garbage collector, which here belongs to somebody else: takes that back."""
-    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        if not frozen:
-            gc.unfreeze()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
