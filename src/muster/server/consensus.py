@@ -1,7 +1,7 @@
 """Drives the consensus core over a disk and the event loop.
 
 One turn of the loop gathers all proposals; they become one batch, one write and one sync in the disk's thread. What
-arrives meanwhile is the next batch. Where proposals come one by one, each is written in the turn in which it comes. When a batch is durable its entries are applied in one go and their futures
+arrives meanwhile is the next batch. When a batch is durable its entries are applied in one go and their futures
 completed. The loop never waits for the disk.
 """
 
@@ -67,7 +67,6 @@ class Consensus:
         self._runner: EffectRunner
         self._node: Node
         self._flush_due = False
-        self._lonely = False  # the last turn that proposed saw one proposal, so no more are expected in this one
         self._snapshot_lock = asyncio.Lock()
         self._snapshot_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[object]] = set()
@@ -181,7 +180,10 @@ class Consensus:
                 self._runner.batch.add(piece, None)
             self._propose(pieces[-1], future)
         else:
-            self._propose(Proposal(COMMAND, data, b"", command), future)
+            self._runner.batch.add(Proposal(COMMAND, data, b"", command), future)
+            if not self._flush_due:
+                self._flush_due = True
+                self._loop.call_soon(self._flush)
         return future
 
     def barrier(self) -> asyncio.Future[object]:
@@ -222,17 +224,13 @@ class Consensus:
 
     def _propose(self, proposal: Proposal, future: asyncio.Future[object]) -> None:
         self._runner.batch.add(proposal, future)
-        if self._flush_due:
-            return
-        self._flush_due = True
-        self._loop.call_soon(self._flush)
-        if self._lonely and len(self._runner.batch) == 1:  # waiting a turn for company would only add to its latency
-            self._runner.flush_if_quiet()
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Proposes what has gathered, unless a write is under way: then its end does."""
         self._flush_due = False
-        self._lonely = len(self._runner.batch) <= 1
         self._runner.flush()
 
     def _refusal(self) -> Exception:

@@ -113,11 +113,6 @@ class EffectRunner:
         if len(self.batch) and self.on_idle is not None and not self._writing:
             self._loop.call_soon(self.on_idle)
 
-    def flush_if_quiet(self) -> None:
-        """Proposes at once, unless effects are being carried out: what they call must not begin others within them."""
-        if not self._advancing:
-            self.flush()
-
     async def caught_up(self) -> None:
         """Waits for the entries that a start finds committed. Raises StorageFailed."""
         while self._writing or self._replay is not None:

@@ -61,6 +61,10 @@ class Metadata(Struct, frozen=True, kw_only=True):
     size: int = field(name="Size", default=0)
 
 
+class UnfitContent(DecodeError):
+    """The archive is sound, but what it says of its content does not fit this release or the content."""
+
+
 class Archive(Struct, frozen=True):
     """A whole and sound archive."""
 
@@ -119,9 +123,9 @@ def read(source: bytes | BinaryIO) -> Archive:
         raise DecodeError(fault)
     state = members[STATE]
     if metadata.version != VERSION:
-        raise DecodeError(f"unsupported snapshot version {metadata.version}")
+        raise UnfitContent(f"unsupported snapshot version {metadata.version}")
     if metadata.size != len(state):
-        raise DecodeError(f"failed to write snapshot, size didn't match ({len(state)} != {metadata.size})")
+        raise UnfitContent(f"failed to write snapshot, size didn't match ({len(state)} != {metadata.size})")
     return Archive(metadata, state)
 
 

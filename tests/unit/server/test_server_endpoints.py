@@ -1,15 +1,11 @@
 """Answers of the endpoints: rows, filters, order, transactions, prepared queries, snapshots."""
 
 import asyncio
-import gzip
-import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from server_parts import DC, Parts, run, waiting
 
 from muster.model.catalog import HealthCheck, Node, NodeService
@@ -19,8 +15,9 @@ from muster.model.kv import KVEntry
 from muster.model.queries import PreparedQuery, QueryService
 from muster.model.sessions import Session
 from muster.raft.membership import Configuration, Member
-from muster.server import archive
+from muster.server.endpoints.snapshot import metadata
 from muster.storage.snapshots import SnapshotMeta
+from muster.wire import archive
 from muster.wire.commands import (
     CoordinateUpdateRequest,
     PreparedQueryRequest,
@@ -303,74 +300,7 @@ def made_archive(state: bytes = b"state") -> bytes:
         configuration_index=1,
         size=len(state),
     )
-    return b"".join(archive.write(meta, len(state), io.BytesIO(state)))
-
-
-@pytest.mark.parametrize("size", [0, 1, 512, 65_536, 200_000])
-def test_an_archive_comes_back_whole(size: int) -> None:
-    state = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    found = archive.read(made_archive(state))
-    assert (found.index, b"".join(found.chunks())) == (7, state)
-
-
-def test_an_archive_ends_with_exactly_two_empty_blocks() -> None:
-    tar = gzip.decompress(made_archive())
-    assert tar.endswith(bytes(1024))
-    assert not tar.endswith(bytes(1024 + 512))
-    assert b'{"Version":1,"ID":"2-7-1600000000123","Index":7,"Term":2,"Peers":"ka4xMjcuMC4wLjE6ODMwMA==",' in tar
-
-
-@pytest.mark.parametrize("name", ["kv-small", "acl-rich", "python-made-accepted"])
-def test_archives_of_the_peers_are_read(name: str) -> None:
-    found = archive.read((VECTORS / f"{name}.tgz").read_bytes())
-    assert found.index > 0
-    assert len(found.state) > 2000
-
-
-PADDED = gzip.compress(gzip.decompress(made_archive()) + bytes(4096))
-HEAD = "failed to read snapshot file: "
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        pytest.param(b"", "failed to decompress snapshot: EOF", id="nothing"),
-        pytest.param(b"this is not a snapshot", "failed to decompress snapshot: gzip: invalid header", id="no gzip"),
-        pytest.param(gzip.compress(b"hello"), HEAD + "failed reading snapshot: unexpected EOF", id="no tar"),
-        pytest.param(gzip.compress(b""), HEAD + 'failed checking integrity of snapshot: file missing for "meta.json"', id="an empty tar"),
-        pytest.param(made_archive()[:40], HEAD + "failed reading snapshot: unexpected EOF", id="cut off in the beginning"),
-        pytest.param(made_archive()[:-4], "unexpected EOF", id="cut off at the end"),
-        pytest.param(made_archive() + b"xx", "unexpected EOF", id="something behind it"),
-        pytest.param(PADDED, "4096 unread uncompressed bytes remain", id="padded"),
-        pytest.param(
-            gzip.compress(gzip.decompress(made_archive()).replace(b"state\0\0", b"stAte\0\0")),
-            HEAD + 'failed checking integrity of snapshot: hash check failed for "state.bin"',
-            id="changed",
-        ),
-        pytest.param(
-            gzip.compress(gzip.decompress(made_archive()).replace(b'"Version":1', b'"Version":2')),
-            HEAD + 'failed checking integrity of snapshot: hash check failed for "meta.json"',
-            id="metadata changed",
-        ),
-    ],
-)
-def test_a_bad_archive_is_refused_with_the_peers_words(data: bytes, text: str) -> None:
-    with pytest.raises(Rejected) as caught:
-        archive.read(data)
-    assert str(caught.value) == text
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_no_damage_to_an_archive_gives_anything_but_the_state_or_a_refusal(data: st.DataObject) -> None:
-    tar = bytearray(gzip.decompress(made_archive(b"the state" * 100)))
-    for _ in range(data.draw(st.integers(1, 5))):
-        tar[data.draw(st.integers(0, len(tar) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        found = archive.read(gzip.compress(bytes(tar[: data.draw(st.integers(0, len(tar)))]), compresslevel=0))
-    except Rejected:
-        return
-    assert bytes(found.state) == b"the state" * 100
+    return b"".join(archive.write(metadata(meta), [state]))
 
 
 def test_a_restored_archive_is_installed() -> None:
