@@ -21,6 +21,7 @@ from muster.wire.commands import DeregisterRequest, RegisterRequest
 
 T = TypeVar("T", Node, NodeService)
 
+HIGHEST_WEIGHT = 65535
 MISSING_NODE = "Missing node registration"
 MISSING_SERVICE = "Missing service registration"
 
@@ -145,7 +146,7 @@ class Catalog(CatalogReads):
             if old.service.lower() != service.service.lower():
                 self._service_removed(index, old, last=len(self._instances[old.service.lower()]) == 1)
         made = _with_indexes(service, index if old is None else old.create_index, index)
-        self._put_service(key, made)
+        self._put_service(key, made, node)
         self._indexes.bump(SERVICES, index)
         self._watches.touch(("table", SERVICES))
         self._touch_node(key)
@@ -282,7 +283,7 @@ class Catalog(CatalogReads):
             if key not in self._nodes:
                 self._put_node(node)
             if request.service is not None:
-                self._put_service(key, request.service)
+                self._put_service(key, request.service, node.node)
             for check in ([request.check] if request.check is not None else []) + list(request.checks or ()):
                 self._put_check(key, check)
 
@@ -314,8 +315,11 @@ def _with_indexes(record: T, create_index: int, modify_index: int) -> T:
 
 
 def _weighted(service: NodeService) -> NodeService:
-    """Instances without weights have one of each, as on the peers."""
-    return service if service.weights is not None else replace(service, weights=Weights())
+    """Instances without weights, or with such that cannot be, have one of each, as on the peers."""
+    weights = service.weights
+    if weights is not None and 1 <= weights.passing <= HIGHEST_WEIGHT and 0 <= weights.warning <= HIGHEST_WEIGHT:
+        return service
+    return replace(service, weights=Weights())
 
 
 def _modified(record: Node | NodeService | HealthCheck | None) -> int:

@@ -5,6 +5,8 @@ Source: reference "FSM commands", section 3; orders as in the peers' answers.
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from muster.model.catalog import ANY, CheckServiceNode, HealthCheck, Node, NodeInfo, NodeService, NodeServices, ServiceNode
 from muster.state.catalog_tables import CHECKS, LAST_EXTINCTION, NODES, SERVICES, CatalogTables, Instance, kind_index, service_index
 from muster.state.watches import WatchSet
@@ -48,7 +50,8 @@ class CatalogReads(CatalogTables):
                 continue
             for service in self._services[name].values():
                 found.setdefault(service.service, {}).update(dict.fromkeys(service.tags or ()))
-        return self._indexes.get(SERVICES), {name: list(tags) for name, tags in sorted(found.items())}
+        index = self._indexes.max(SERVICES, NODES) if meta else self._indexes.get(SERVICES)
+        return index, {name: list(tags) for name, tags in sorted(found.items())}
 
     def service_nodes(self, name: str, tags: Sequence[str] = (), watch: WatchSet | None = None) -> tuple[int, list[ServiceNode]]:
         """The instances of a service with their nodes; of all services for an empty name."""
@@ -56,19 +59,20 @@ class CatalogReads(CatalogTables):
             return self._all_instances(watch)
         _note(watch, ("service", name.lower()))
         places = self._instances.get(name.lower(), ())
-        rows = [ServiceNode(node=self._nodes[node], service=self._services[node][service]) for node, service in places]
+        rows = [self._row(place) for place in places]
         if tags:
             rows = [row for row in rows if has_tags(row.service, tags)]
         return self._index_of(name, bool(places), NODES, SERVICES), rows
 
+    def _row(self, place: Instance) -> ServiceNode:
+        """An instance with its node, under the name that it was written with."""
+        node, name = self._nodes[place[0]], self._written_as[place]
+        return ServiceNode(node=node if node.node == name else replace(node, node=name), service=self._services[place[0]][place[1]])
+
     def _all_instances(self, watch: WatchSet | None) -> tuple[int, list[ServiceNode]]:
         _note(watch, ("table", SERVICES))
         _note(watch, ("table", NODES))
-        rows = [
-            ServiceNode(node=self._nodes[name], service=service)
-            for name in self._node_order
-            for _, service in sorted(self._services[name].items())
-        ]
+        rows = [self._row((name, service_id)) for name in self._node_order for service_id in sorted(self._services[name])]
         return self._indexes.max(NODES, SERVICES), rows
 
     def check_service_nodes(
@@ -136,6 +140,8 @@ class CatalogReads(CatalogTables):
         for node in dict.fromkeys(node for node, _ in self._instances.get(name.lower(), ())):
             if has_meta(self._nodes[node], meta):
                 found += [check for check in self._all_checks(node) if check.service_id and check.service_name.lower() == name.lower()]
+        if meta:
+            return self._index_of(name, True, NODES, SERVICES, CHECKS), found
         return self._indexes.get(CHECKS), found
 
     def checks_in_state(self, state: str, meta: Meta = (), watch: WatchSet | None = None) -> tuple[int, list[HealthCheck]]:

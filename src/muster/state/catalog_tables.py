@@ -20,7 +20,8 @@ Instance = tuple[str, str]
 
 
 def service_index(name: str) -> str:
-    return f"service.{name}"
+    """Names that differ in case alone share an index, as they share their instances."""
+    return f"service.{name.lower()}"
 
 
 def kind_index(kind: str) -> str:
@@ -40,6 +41,8 @@ class CatalogTables:
         self._services: dict[str, dict[str, NodeService]] = {}
         self._instances: dict[str, list[Instance]] = {}
         self._checks: dict[str, dict[str, dict[str, HealthCheck]]] = {}
+        self._written_as: dict[Instance, str] = {}
+        """The node's name as it was written with the instance: it may differ in case from the node's own."""
         self._connect: dict[str, dict[Instance, None]] = {}
         """Instances that take part in the mesh for a service, by the service's lower-case name."""
 
@@ -84,7 +87,7 @@ class CatalogTables:
 
     # ---- instances
 
-    def _put_service(self, node: str, service: NodeService) -> None:
+    def _put_service(self, node: str, service: NodeService, written_as: str) -> None:
         services = self._services[node]
         place = (node, service.id.lower())
         old = services.get(place[1])
@@ -94,12 +97,14 @@ class CatalogTables:
         if old is None:
             self._insert_instance(service.service.lower(), place)
         self._journal.put(services, place[1], service)
+        self._journal.put(self._written_as, place, written_as)
         self._join_mesh(place, service)
 
     def _drop_service(self, node: str, service: NodeService) -> None:
         place = (node, service.id.lower())
         self._journal.drop(self._services[node], place[1])
         self._drop_instance(service.service.lower(), place)
+        self._journal.drop(self._written_as, place)
         for name in list(self._connect):
             if place in self._connect[name]:
                 self._journal.drop(self._connect[name], place)

@@ -56,5 +56,5 @@ class Indexes:
         return max(self._values.values(), default=0)
 
     def replace(self, values: Iterable[tuple[str, int]]) -> None:
-        """Takes exactly these indexes, as a snapshot holds them."""
-        self._values = dict(values)
+        """Takes exactly these indexes, as a snapshot holds them. Peers keep the names of services in the case they were written in."""
+        self._values = {name.lower() if name.startswith("service.") else name: index for name, index in values}

@@ -36,15 +36,14 @@ class PreparedQueries:
     # ---- reads
 
     def get(self, query_id: str, watch: WatchSet | None = None) -> tuple[int, PreparedQuery | None]:
-        """One query by its id; `Rejected` if the text is no UUID. With a query the index is its own."""
+        """One query by its id; `Rejected` if the text is no UUID. The index is the table's."""
         try:
             normal = uuids.normal(query_id)
         except Rejected as error:
             raise Rejected(f"failed prepared query lookup: {error}") from error
         if watch is not None:
             watch.append(("query", normal))
-        query = self._queries.get(normal)
-        return (self._indexes.get(TABLE) if query is None else query.modify_index), query
+        return self._indexes.get(TABLE), self._queries.get(normal)
 
     def list(self, watch: WatchSet | None = None) -> tuple[int, list[PreparedQuery]]:
         """All queries, by id."""

@@ -123,7 +123,7 @@ METHODS: Methods = {
     "Catalog.Deregister": Write(deregister),
     "Catalog.ListDatacenters": Local(list_datacenters),
     "Catalog.ListNodes": Read(list_nodes, indexes=("nodes",)),
-    "Catalog.ListServices": Read(list_services, indexes=("services",)),
+    "Catalog.ListServices": Read(list_services),
     "Catalog.ServiceList": Read(service_list, indexes=("services",)),
     "Catalog.ServiceNodes": Read(service_nodes, indexes=indexes_of_service),
     "Catalog.NodeServices": Read(node_services, indexes=("nodes", "services")),

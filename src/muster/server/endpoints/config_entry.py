@@ -14,8 +14,10 @@ from muster.wire.replies import Reply
 from muster.wire.requests import ConfigEntryQuery
 
 
-def apply(context: Context, request: ConfigEntryRequest) -> "asyncio.Future[Reply]":
+def apply(context: Context, request: ConfigEntryRequest) -> "Reply | asyncio.Future[Reply]":
     """Writes an entry; the reply is whether it was written."""
+    if request.op == "upsert-cas" and not request.entry.name and request.entry.modify_index:
+        return Reply(value=False)  # nothing has no name, so no index of it can be the expected one; that is looked at first
     return context.commit(msgspec.structs.replace(request, entry=validated(context.store, request.entry)))
 
 

@@ -45,8 +45,8 @@ def service_nodes(context: Context, request: ServiceRequest, watch: WatchSet | N
 
 
 METHODS: Methods = {
-    "Health.ChecksInState": Read(checks_in_state, indexes=("checks",)),
+    "Health.ChecksInState": Read(checks_in_state),
     "Health.NodeChecks": Read(node_checks, indexes=("checks",)),
-    "Health.ServiceChecks": Read(service_checks, indexes=("checks",)),
+    "Health.ServiceChecks": Read(service_checks),
     "Health.ServiceNodes": Read(service_nodes, indexes=indexes_of_service),
 }
