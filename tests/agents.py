@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,24 +15,22 @@ MUSTER = Path(sys.executable).with_name("muster")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago, for TCP and UDP."""
-    sockets = []
-    while len(sockets) < count:
-        tcp = socket.socket()
-        tcp.bind(("127.0.0.1", 0))
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    """Ports that nobody listens on, for TCP and UDP; below those that the system gives to outgoing connections."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(12_000, 27_900)
+        if port not in found and all(is_free(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+            found.append(port)
+    return found
+
+
+def is_free(port: int, kind: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
         try:
-            udp.bind(tcp.getsockname())
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            tcp.close()
-            continue
-        finally:
-            udp.close()
-        sockets.append(tcp)
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
+            return False
+    return True
 
 
 class AgentProcess:

@@ -75,8 +75,8 @@ def explore(consul: str, binary: str, chosen: list[int], most: int) -> tuple[int
     """Both programs live on new seeds; what differs is stored under findings/. Returns (steps, differing steps)."""
     total = differing = 0
     for seed in chosen:
-        golden = run(options(consul, 31000), seed)
-        mismatches = compare(seed, golden, run(options(binary, 33000), seed))
+        golden = run(options(consul, 30500), seed)
+        mismatches = compare(seed, golden, run(options(binary, 31000), seed))
         total += len(golden["responses"])
         differing += report(seed, golden, mismatches, most)
         if mismatches:

@@ -21,7 +21,7 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 @pytest.mark.slow
 def test_the_recorded_sequences_are_answered_alike():
-    settings = differential.options(str(MUSTER), 36000)
+    settings = differential.options(str(MUSTER), 30000)
     total = differing = 0
     for seed in SEEDS:
         golden = differential.recorded(seed)
