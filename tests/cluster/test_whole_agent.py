@@ -129,11 +129,13 @@ def test_a_check_that_prints_without_end_and_one_that_hangs_are_ended(tmp_path):
     marker = f"muster-test-{os.getpid()}"
     with AgentProcess(tmp_path, "-dev", "-enable-script-checks") as agent:
         for name, script in (("loud", f"yes {marker} | head -c 1000000000"), ("hangs", f": {marker}; sleep 3600 & sleep 3600")):
-            body = {"Name": name, "Args": ["sh", "-c", script], "Interval": "3s", "Timeout": "2s"}
+            body = {"Name": name, "Args": ["sh", "-c", script], "Interval": "3s", "Timeout": "2s" if name == "hangs" else "60s"}
             assert agent.call("PUT", "/v1/agent/check/register", json.dumps(body))[0] == 200
         before = agent.memory()
-        agent.until(lambda: agent.json("/v1/agent/checks")["loud"]["Status"] == "passing", what="the loud check passes")
-        agent.until(lambda: "timed out" in agent.json("/v1/agent/checks")["hangs"]["Output"].lower(), what="the hanging check is ended")
+        agent.until(lambda: agent.json("/v1/agent/checks")["loud"]["Status"] == "passing", 60, "the loud check passes")
+        agent.until(
+            lambda: "timed out" in agent.json("/v1/agent/checks")["hangs"]["Output"].lower(), limit=60, what="the hanging check is ended"
+        )
         assert agent.memory() - before < 30
         deadline = time.monotonic() + 5
         while subprocess.run(["pgrep", "-f", marker], capture_output=True).stdout and time.monotonic() < deadline:
