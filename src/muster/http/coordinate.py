@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from muster.http.answers import ask, json_answer, nothing, read, read_answer, then
 from muster.http.bodies import decode
 from muster.http.messages import Outcome, Request, Response
-from muster.http.parameters import read_options, required, token
+from muster.http.parameters import read_options, token
 from muster.http.routing import Context
 from muster.model.coordinates import Coordinate, NodeCoordinate
 from muster.model.errors import BadRequest
@@ -50,8 +50,7 @@ def _in_segment(reply: Reply, request: Request, context: Context) -> Response:
 
 def node(request: Request, context: Context) -> Outcome:
     """GET: the coordinates of a node, one for each of its network segments."""
-    options = read_options(request, context)
-    question = NodeRequest(node=required(request.rest, "Missing node name"), **options)
+    question = NodeRequest(node=request.rest, **read_options(request, context))
     return ask(context, "Coordinate.Node", question, _of_node, request, context)
 
 

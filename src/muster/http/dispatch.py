@@ -97,7 +97,7 @@ def odd_path(request: Request, context: Context) -> Response | None:
     cleaned = clean_path(path)
     if cleaned != path:
         return moved(request, cleaned)
-    if request.endpoint is None and context.router.lacks_slash(path):
+    if context.router.lacks_slash(path):
         return moved(request, path + "/")
     return None
 

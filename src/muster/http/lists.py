@@ -3,7 +3,7 @@
 The slices of an answer stay with its reply while it is not huge, so that many waiters cost one encoding.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from muster.http.encoding import encode
@@ -26,7 +26,7 @@ class ListView:
 
     def rows(self, value: Any) -> list[Any]:
         """The rows that are shown."""
-        return [row for row in value or () if self.keep(row)] if self.keep is not None else value or []
+        return kept(value or (), self.keep) if self.keep is not None else value or []
 
     def __call__(self, value: Any) -> list[Any]:
         return [self.row(row) for row in self.rows(value)]
@@ -43,6 +43,20 @@ class ListView:
             yield lead + (made[2:-3] if pretty else made[1:-1])
             lead = between
         yield end
+
+
+def kept(rows: Sequence[Any], keep: Callable[[Any], bool]) -> list[Any]:
+    """The rows that are kept, in the peers' order: the last row not yet looked at takes the place of one that is left out."""
+    left = list(rows)
+    place = 0
+    while place < len(left):
+        if keep(left[place]):
+            place += 1
+            continue
+        last = left.pop()
+        if place < len(left):
+            left[place] = last
+    return left
 
 
 class SharedParts:

@@ -10,7 +10,7 @@ from muster.http.messages import TEXT, Outcome, Request, Response
 from muster.http.parameters import client_address, read_options, write_target
 from muster.http.routing import Context
 from muster.http.views import check_service_node
-from muster.model.errors import MusterError, NotFound
+from muster.model.errors import MusterError, NotFound, Rejected
 from muster.model.queries import PreparedQuery
 from muster.wire.commands import PreparedQueryRequest
 from muster.wire.replies import Reply
@@ -143,15 +143,26 @@ def _execute_question(request: Request, context: Context, name: str) -> Prepared
 
 def _execute(request: Request, context: Context, name: str) -> Outcome:
     question = _execute_question(request, context, name)
-    extra = context.cache.line("PreparedQuery.Execute", question) if question.use_cache else b""
-    return ask_or_not_found(context, "PreparedQuery.Execute", question, _executed, request, context, question, extra)
+    if not question.use_cache:
+        return ask_or_not_found(context, "PreparedQuery.Execute", question, _executed, request, context, question, b"")
+    extra = context.cache.line("PreparedQuery.Execute", question)
+    try:
+        outcome = context.agent.call("PreparedQuery.Execute", question)
+    except MusterError as error:
+        return _refused_by_cache(error)
+    return then(outcome, _executed, request, context, question, extra, refuse=_refused_by_cache)
+
+
+def _refused_by_cache(error: MusterError) -> Response:
+    """Of a question to the cache also a query that is not there is a plain failure."""
+    return refused_read(Rejected(error.wire_text))
 
 
 def _executed(reply: Reply, request: Request, context: Context, question: QueryOptions, extra: bytes) -> Response:
     result = reply.value
     shown = {
         "Service": result.service,
-        "Nodes": [check_service_node(row, null_tags=True) for row in result.nodes or ()],
+        "Nodes": [check_service_node(row, as_stored=True) for row in result.nodes or ()],
         "DNS": result.dns,
         "Datacenter": result.datacenter,
         "Failovers": result.failovers,

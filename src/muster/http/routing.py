@@ -120,7 +120,7 @@ class Router:
         except BadEscape:
             return Target(None, "", "", b"", False, error=True)
         endpoint, rest = self.find(path)
-        is_odd = endpoint is None or "//" in path or "/." in path or not path.isprintable()
+        is_odd = endpoint is None or self.lacks_slash(path) or "//" in path or "/." in path or not path.isprintable()
         return Target(endpoint, path, rest, raw_query, is_odd)
 
     def find(self, path: str) -> tuple[Endpoint | None, str]:
@@ -143,7 +143,7 @@ class Router:
         return (found, path[len(found.prefix) :]) if found is not None else (None, "")
 
     def lacks_slash(self, path: str) -> bool:
-        """Whether the path is a prefix pattern without its slash."""
+        """Whether the path is a prefix pattern without its slash; a shorter pattern that would take it does not count."""
         return path not in self._exact and path + "/" in self._prefixes
 
 

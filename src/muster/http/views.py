@@ -162,7 +162,10 @@ def check_definition(one: HealthCheckDefinition) -> Json:
     return shown
 
 
-def check_service_node(row: CheckServiceNode, null_tags: bool = False) -> Json:
-    """An instance with its node and the checks of both: the row of `/v1/health/service/`."""
-    checks = [health_check(check, null_tags) for check in row.checks]
-    return {"Node": row.node, "Service": node_service(row.service, null_tags), "Checks": checks}
+def check_service_node(row: CheckServiceNode, as_stored: bool = False) -> Json:
+    """An instance with its node and the checks of both: the row of `/v1/health/service/`.
+
+    `as_stored`: tags and checks that there are none of are null, as in the answers of prepared queries.
+    """
+    checks = [health_check(check, as_stored) for check in row.checks]
+    return {"Node": row.node, "Service": node_service(row.service, as_stored), "Checks": None if as_stored and not checks else checks}

@@ -42,7 +42,7 @@ class Catalog(CatalogReads):
         if existing is None or (not request.skip_node_update and _differs(existing, node)):
             _attempt("failed inserting node", lambda: self.set_node(index, node))
         if request.service is not None:
-            service = _weighted(request.service)
+            service = request.service  # as given: without weights it differs from what is stored, and is compared once more
             known = self._services[node.node.lower()].get(service.id.lower())
             if known is None or _with_indexes(service, known.create_index, known.modify_index) != known:
                 _attempt("failed inserting service", lambda: self.set_service(index, node.node, service))
@@ -93,17 +93,18 @@ class Catalog(CatalogReads):
         self._node_changed(index, node.node.lower())
 
     def _refuse_similar(self, node: Node, may_take_nameless: bool, prefix: str) -> None:
-        """Two living nodes must not share a name; one without an id may be taken over."""
+        """A living node keeps its name; one without an id may be taken over. What gossip does not watch counts as dead."""
         other = self._nodes.get(node.node.lower())
         if other is None or other.id.lower() == node.id.lower() or (not other.id and may_take_nameless):
             return
         health = self._check(other.node.lower(), SERF_HEALTH)
-        if health is not None and health.status == CRITICAL:
+        if health is None or health.status == CRITICAL:
             return
         raise CommandFailed(f"{prefix}: Node name {node.node} is reserved by node {other.id} with name {other.node} ({other.address})")
 
     def check_and_set_node(self, index: int, node: Node) -> bool:
-        if node.modify_index != _modified(self.find_node(node.node, node.id)):
+        """Writes a node if the one of its name, whatever its id, has the expected index."""
+        if node.modify_index != _modified(self.find_node(node.node)):
             return False
         self.set_node(index, node)
         return True
@@ -141,7 +142,8 @@ class Catalog(CatalogReads):
         service = _weighted(service)
         old = self._services[key].get(service.id.lower())
         if old is not None:
-            if _with_indexes(service, old.create_index, old.modify_index) == old:
+            written_as = self._written_as[key, service.id.lower()]
+            if _with_indexes(service, old.create_index, old.modify_index) == old and written_as == node:
                 return
             if old.service.lower() != service.service.lower():
                 self._service_removed(index, old, last=len(self._instances[old.service.lower()]) == 1)
@@ -240,6 +242,7 @@ class Catalog(CatalogReads):
             self._service_changed(index, service)
         else:
             self._all_services_changed(index, key)
+            self._indexes.bump(SERVICES, index)  # as on the peers, also for a node without services
         self._drop_check(key, check)
         self._checks_touched(index, check)
         self._hooks.check_changed(index, check.node, check.check_id, None)

@@ -89,8 +89,8 @@ class PreparedQueries:
             raise CommandFailed("Missing Query ID")
         key = query.id.lower()
         old = self._queries.get(key)
-        self._check_session(query.session)
         self._check_name(query, key)
+        self._check_session(query.session)
         template = None
         if query.template.type:
             try:
@@ -111,7 +111,7 @@ class PreparedQueries:
         try:
             exists = self._session_exists(session)
         except Rejected as error:
-            raise CommandFailed(f"failed session lookup: {error}") from error
+            raise CommandFailed(f"invalid session: {error}") from error
         if not exists:
             raise CommandFailed(f'invalid session "{session}"')
 

@@ -111,7 +111,8 @@ class Transactions:
             case "set":
                 catalog.set_node(index, node)
             case "cas":
-                _require(catalog.check_and_set_node(index, node), f"failed to set node {quoted(name)}, index is stale")
+                fresh = _despite_refusal(lambda: catalog.check_and_set_node(index, node))
+                _require(fresh, f"failed to set node {quoted(name)}, index is stale")
             case "delete":
                 return catalog.delete_node(index, name)
             case "delete-cas":
@@ -120,8 +121,9 @@ class Transactions:
             case verb:
                 raise CommandFailed(f"unknown Node verb {quoted(verb)}")
         found = catalog.find_node(name, node.id)
-        _require(found is not None, f"node {quoted(name)} doesn't exist")
-        results.append(TxnResult(node=found))
+        _require(found is not None or op.verb == "cas", f"node {quoted(name)} doesn't exist")
+        if found is not None:
+            results.append(TxnResult(node=found))
         return None
 
     def _run_service(self, index: int, op: TxnServiceOp, results: list[TxnResult]) -> None:
@@ -153,7 +155,8 @@ class Transactions:
                 if op.verb == "set":
                     catalog.set_check(index, check)
             case "cas":
-                _require(catalog.check_and_set_check(index, check), f"failed to set {what}, index is stale")
+                fresh = _despite_refusal(lambda: catalog.check_and_set_check(index, check))
+                _require(fresh, f"failed to set {what}, index is stale")
             case "delete":
                 return catalog.delete_check(index, check.node, check.check_id)
             case "delete-cas":
@@ -162,8 +165,9 @@ class Transactions:
             case verb:
                 raise CommandFailed(f"unknown Check verb {quoted(verb)}")
         found = catalog.find_check(check.node, check.check_id)
-        _require(found is not None, f"{what} doesn't exist")
-        results.append(TxnResult(check=found))
+        _require(found is not None or op.verb == "cas", f"{what} doesn't exist")
+        if found is not None:
+            results.append(TxnResult(check=found))
         return None
 
     def _run_session(self, index: int, op: TxnSessionOp) -> None:
@@ -175,6 +179,14 @@ class Transactions:
 def _require(condition: bool, otherwise: str) -> None:
     if not condition:
         raise CommandFailed(otherwise)
+
+
+def _despite_refusal(check_and_set: Callable[[], bool]) -> bool:
+    """Whether the index was right. The peers lose the refusal of such a write: the operation then only reads, and succeeds."""
+    try:
+        return check_and_set()
+    except CommandFailed:
+        return True
 
 
 def _without_value(entry: KVEntry) -> KVEntry:

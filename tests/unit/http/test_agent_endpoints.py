@@ -168,7 +168,6 @@ REFUSED = [
     pytest.param("PUT", "/v1/agent/token/default", b'{"Token":"x"}', 401, "ACL support disabled", id="a token"),
     pytest.param("POST", "/v1/agent/self", b"", 405, "method POST not allowed", id="a wrong method"),
     pytest.param("GET", "/v1/agent/services?filter=bad+bad", b"", 500, "Failed to create boolean expression evaluator", id="a bad filter"),
-    pytest.param("GET", "/v1/agent/checks?filter=Foo==1", b"", 500, 'Selector "Foo" is not valid', id="a filter of no field"),
     pytest.param(
         "GET",
         "/v1/agent/checks?filter=bad+bad",
@@ -206,6 +205,14 @@ async def test_a_ttl_check_is_kept_alive_by_every_verb(edge: Edge) -> None:
         check = (await edge.ask("GET", "/v1/agent/checks")).json["c"]
         assert (check["Status"], check["Output"]) == (status, output)
     assert (await edge.ask("GET", "/v1/agent/checks?filter=Status==passing")).json == {}
+
+
+@with_edge
+async def test_the_fields_of_a_filter_of_checks_are_looked_at_on_meeting_a_check(edge: Edge) -> None:
+    assert (await edge.ask("GET", "/v1/agent/checks?filter=Foo==1")).json == {}
+    await edge.ask("PUT", "/v1/agent/check/register", {"Name": "c", "TTL": "1h"})
+    answered = await edge.ask("GET", "/v1/agent/checks?filter=Foo==1")
+    assert (answered.status, answered.text) == (500, 'Selector "Foo" is not valid')
 
 
 @with_edge

@@ -26,6 +26,7 @@ def body(answer: bytes) -> bytes:
         pytest.param("/v1/kv/a%2f%2e%2e/b", b"/v1/kv/b", id="escaped dots"),
         pytest.param("/v1/../v1/status/leader", b"/v1/status/leader", id="above and back"),
         pytest.param("/v1/kv", b"/v1/kv/", id="without the last slash"),
+        pytest.param("/v1/agent/service/deregister", b"/v1/agent/service/deregister/", id="without it, under a shorter pattern"),
         pytest.param("/v1/kv/%C3%A9//a", b"/v1/kv/%C3%A9/a", id="escaped again"),
     ],
 )

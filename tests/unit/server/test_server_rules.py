@@ -55,6 +55,7 @@ def entry(kind: str, name: str = "", **fields: Any) -> ConfigEntryRequest:
 WRONG = [
     ("Catalog.Register", register(address=""), "Must provide address if SkipNodeUpdate is not set"),
     ("Catalog.Register", register(node=""), "Must provide node"),
+    ("Catalog.Register", register(id="not-a-uuid", address=""), "Bad node ID: uuid string is wrong length"),
     ("Catalog.Register", register(id="not-a-uuid"), "Bad node ID: uuid string is wrong length"),
     ("Catalog.Register", register(id="40e4a7482192-161a-0510-9bf59fe950bxx"), "Bad node ID: uuid is improperly formatted"),
     ("Catalog.Register", register(id="40e4a748-2192-161a-0510-9bf59fe950bg"), "Bad node ID: encoding/hex: invalid byte: U+0067 'g'"),
@@ -181,6 +182,7 @@ FAILS_WHEN_APPLIED = [
     ("Session.Apply", create(node="absent"), "Missing node registration"),
     ("Session.Apply", create(node_checks=["absent"]), "Missing check 'absent' registration"),
     ("PreparedQuery.Apply", query(session=UUID), f'invalid session "{UUID}"'),
+    ("PreparedQuery.Apply", query(session="short"), "invalid session: index error: UUID must be 36 characters"),
     ("PreparedQuery.Apply", query(template=QueryTemplate(type="absent")), "failed compiling template: Bad Template.Type 'absent'"),
     ("Catalog.Register", register(check=HealthCheck(name="c", node="y")), 'check node "y" does not match node "x"'),
 ]

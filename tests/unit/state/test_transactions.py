@@ -6,7 +6,7 @@ from state_commands import SESSION_IDS, check_op, kv_op, kvs, node_op, register,
 from muster.model.catalog import HealthCheck, NodeService
 from muster.model.kv import KVEntry
 from muster.state.store import Store
-from muster.state.transactions import TxnError, TxnResult, is_read_only
+from muster.state.transactions import TxnError, TxnResponse, TxnResult, is_read_only
 from muster.wire.commands import TxnOp
 
 S0, S1 = SESSION_IDS[:2]
@@ -119,6 +119,37 @@ def test_all_failures_are_named(store):
     assert [error.op_index for error in response.errors] == [1, 2]
 
 
+NEW_ID = "40e4a748-2192-161a-0510-9bf59fe950b5"
+
+
+@pytest.mark.parametrize(
+    ("op", "found"),
+    [
+        pytest.param(check_op("cas", "absent", "c9"), [], id="a check on no node"),
+        pytest.param(check_op("cas", "n1", "c9", service_id="absent"), [], id="a check of no service"),
+        pytest.param(check_op("cas", "n1", "c1", service_id="absent", modify_index=2), ["passing"], id="a check that stays as it was"),
+    ],
+)
+def test_a_refused_check_and_set_of_a_check_only_reads(store, op, found):
+    response = run(store, op)
+    assert (response.errors, [one.check.status for one in response.results]) == (None, found)
+
+
+def test_a_node_that_gossip_watches_keeps_its_name(store):
+    register_again = register("n1", id=NEW_ID, checks=[HealthCheck(node="n1", check_id="serfHealth", name="s", status="passing")])
+    assert store.apply(10, register_again).result is None, "no check of gossip yet: the id is taken"
+    other = node_op("cas", "n1", id=NEW_ID[:-1] + "6", modify_index=10)
+    assert run(store, other) == TxnResponse(results=[]), "refused, which the peers do not tell"
+    assert [error.what for error in run(store, node_op("set", "n1", id=NEW_ID[:-1] + "6"), index=21).errors] == [
+        f'Error while renaming Node ID: "{NEW_ID[:-1]}6": Node name n1 is reserved by node {NEW_ID} with name n1 (10.0.0.1)'
+    ]
+
+
+def test_deleting_a_check_of_a_node_moves_the_index_of_services(store):
+    run(store, check_op("delete", "n1", "c1"))
+    assert store.catalog.services()[0] == 20
+
+
 def test_later_operations_see_what_earlier_ones_did(store):
     ops = [kv_op("set", "x", b"new"), kv_op("get", "x"), kv_op("delete", "x"), kv_op("check-not-exists", "x")]
     assert kv_results(run(store, *ops)) == [("x", None, 20), ("x", b"new", 20)]
@@ -171,3 +202,11 @@ def test_a_transaction_wakes_those_who_wait_for_what_it_changed(store):
     store.watches.park("a", [("key", "a")])
     store.watches.park("b", [("key", "b")])
     assert store.apply(20, txn(kv_op("set", "a", b"2"), kv_op("get", "held"))).woken == ["a"]
+
+
+def test_an_instance_is_written_anew_under_a_node_name_of_another_case(store):
+    again = register("N1", service=NodeService(id="w1", service="web"))
+    for index, command in ((20, again), (21, again)):
+        assert store.apply(index, command).result is None
+    (row,) = store.catalog.service_nodes("web")[1]
+    assert (row.node.node, row.service.create_index, row.service.modify_index) == ("N1", 2, 20)

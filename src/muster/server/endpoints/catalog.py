@@ -9,7 +9,7 @@ from muster.model.catalog import Node, NodeService, NodeServices, ServiceNode
 from muster.model.errors import Rejected
 from muster.server.context import Context
 from muster.server.methods import Local, Methods, Read, Write
-from muster.server.registration import check_node_id, prepared_check, prepared_service
+from muster.server.registration import check_node, prepared_check, prepared_service
 from muster.server.rows import filtered, has_meta, sorted_by_distance
 from muster.state.catalog_tables import service_index
 from muster.state.filters import compile_filter
@@ -26,12 +26,9 @@ def register(context: Context, request: RegisterRequest) -> "asyncio.Future[Repl
 
 def checked(request: RegisterRequest) -> RegisterRequest:
     """The request as it is logged: one list of checks, ids filled in. Raises Rejected."""
-    if not request.node:
-        raise Rejected("Must provide node")
+    check_node(request.node, request.id)
     if not request.address and not request.skip_node_update:
         raise Rejected("Must provide address if SkipNodeUpdate is not set")
-    if request.id:
-        check_node_id(request.id)
     changes: dict[str, Any] = {}
     if request.service is not None:
         service = prepared_service(request.service)
