@@ -36,8 +36,8 @@ def apply(request: Request, context: Context) -> Outcome:
 def read(request: Request, context: Context) -> Outcome:
     """GET: one entry by kind and name, or all of a kind, or all."""
     options = read_options(request, context)
-    kind, _, name = request.rest.partition("/")
-    if name:
+    kind, names_one, name = request.rest.partition("/")
+    if names_one:  # also the entry without a name, which there never is
         return _ask(context, "ConfigEntry.Get", ConfigEntryQuery(kind=kind, name=name, **options), _one, request, context, kind, name)
     return _ask(context, "ConfigEntry.List", ConfigEntryQuery(kind=kind, **options), read_answer, request, context, _many)
 
@@ -59,8 +59,8 @@ def _many(rows: list[ConfigEntry] | None) -> list[Any]:
 def delete(request: Request, context: Context) -> Outcome:
     """DELETE: removes an entry; also if there is none."""
     target = write_target(request, context) | {"datacenter": context.settings.datacenter}  # entries are written in the primary only
-    kind, _, name = request.rest.partition("/")
-    if not kind or not name:
+    kind, names_one, name = request.rest.partition("/")
+    if not names_one:
         raise NotFound("Must provide both a kind and name to delete")
     if kind not in KINDS:
         raise BadRequest(f"invalid config entry kind: {kind}")

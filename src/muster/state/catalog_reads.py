@@ -123,9 +123,10 @@ class CatalogReads(CatalogTables):
         lowered = name_or_id.lower()
         if lowered in self._nodes:
             return lowered
-        if len(lowered) < SHORTEST_ID_PREFIX:
+        prefix = lowered[: len(lowered) & ~1].replace("-", "")  # the peers look for whole bytes: an odd last digit does not count
+        if len(prefix) < SHORTEST_ID_PREFIX or len(prefix) % 2:
             return None
-        found = [name for node_id, name in self._by_id.items() if node_id.startswith(lowered)]
+        found = [name for node_id, name in self._by_id.items() if node_id.replace("-", "").startswith(prefix)]
         return found[0] if len(found) == 1 else None
 
     def node_checks(self, node: str, watch: WatchSet | None = None) -> tuple[int, list[HealthCheck]]:
