@@ -1,7 +1,8 @@
-"""Looking whether an agent answers at an address, which is what joining comes down to before there is gossip."""
+"""Why an agent cannot be joined: before there is gossip it never can, but whether anybody answers at its address is worth knowing."""
 
 import asyncio
 import socket
+from typing import NoReturn
 
 from muster.agent.checks.network import DialFailed, connect
 from muster.agent.definitions import all_errors
@@ -10,8 +11,8 @@ from muster.model.errors import Rejected
 DIAL_TIMEOUT = 10.0  # seconds, as memberlist's
 
 
-async def look_for(address: str, default_port: int) -> int:
-    """How many of the host's addresses answer; `Rejected` in the form of the peers' error lists if none does."""
+async def look_for(address: str, default_port: int) -> NoReturn:
+    """Always `Rejected`, in the form of the peers' error lists: nobody is there, or somebody is whose pool cannot be joined yet."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal():
         host, port = address, str(default_port)
@@ -22,18 +23,13 @@ async def look_for(address: str, default_port: int) -> int:
         raise Rejected(all_errors([f"Failed to resolve {host}: lookup {host}: no such host"])) from error
     if not found:
         raise Rejected(all_errors([f"Failed to resolve {host}: lookup {host}: no such host"]))
-    return await _dial([str(one[4][0]) for one in found], port)
+    raise Rejected(all_errors([await _fault(str(one[4][0]), port) for one in found]))
 
 
-async def _dial(addresses: list[str], port: str) -> int:
-    faults = []
-    for address in addresses:
-        try:
-            _, writer = await connect(f"[{address}]:{port}" if ":" in address else f"{address}:{port}", DIAL_TIMEOUT)
-        except DialFailed as error:
-            faults.append(f"Failed to join {address}: {error}")
-        else:
-            writer.transport.abort()
-    if len(faults) == len(addresses):
-        raise Rejected(all_errors(faults))
-    return len(addresses) - len(faults)
+async def _fault(address: str, port: str) -> str:
+    try:
+        _, writer = await connect(f"[{address}]:{port}" if ":" in address else f"{address}:{port}", DIAL_TIMEOUT)
+    except DialFailed as error:
+        return f"Failed to join {address}: {error}"
+    writer.transport.abort()
+    return f"Failed to join {address}: the gossip pool is not built yet"

@@ -18,11 +18,6 @@ class Coordinate(Struct, frozen=True, gc=False, kw_only=True):
     adjustment: float = field(name="Adjustment", default=0.0)
     height: float = field(name="Height", default=0.0)
 
-    def is_valid(self) -> bool:
-        """All components are finite and there are as many as the space has dimensions."""
-        parts = [*self.vec, self.error, self.adjustment, self.height]
-        return len(self.vec) == DIMENSIONS and all(math.isfinite(part) for part in parts)
-
     def distance_to(self, other: "Coordinate") -> float:
         """Estimated round-trip time in seconds; infinity where the two are not of one space."""
         if len(self.vec) != len(other.vec):

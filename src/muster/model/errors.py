@@ -22,13 +22,6 @@ class NoLeader(MusterError):
         super().__init__("No cluster leader")
 
 
-class NotReadyForConsistentReads(MusterError):
-    """The new leader has not finished its first duties."""
-
-    def __init__(self) -> None:
-        super().__init__("Not ready to serve consistent reads")
-
-
 class NoPathToDatacenter(MusterError):
     """No server of the named datacenter is known."""
 
@@ -43,15 +36,6 @@ class PermissionDenied(MusterError):
 
     def __init__(self, text: str = "Permission denied") -> None:
         super().__init__(text)
-
-
-class AclNotFound(MusterError):
-    """The token is unknown."""
-
-    http_status = 403
-
-    def __init__(self) -> None:
-        super().__init__("ACL not found")
 
 
 class AclDisabled(MusterError):

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable
 
 from muster.model.clock import Clock
-from muster.model.errors import NoPathToDatacenter
 from muster.server.coordinate_batches import CoordinateBatches
 from muster.server.health import ClusterHealth
 from muster.server.lock_delays import LockDelays
@@ -42,11 +41,6 @@ class Context:
     def datacenters(self) -> list[str]:
         """All known datacenters, the nearest first."""
         return [self.settings.datacenter]
-
-    def require_datacenter(self, name: str) -> None:
-        """Raises NoPathToDatacenter for any other than this server's."""
-        if name != self.settings.datacenter:
-            raise NoPathToDatacenter()
 
     def uuid(self) -> str:
         """A new random id in the form of a UUID: 8-4-4-4-12 hexadecimal digits."""

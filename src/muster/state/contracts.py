@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from muster.model.catalog import HealthCheck, Node, NodeService
-from muster.model.queries import PreparedQuery
-from muster.wire.commands import DeregisterRequest, PreparedQueryRequest, RegisterRequest
+from muster.wire.commands import DeregisterRequest, RegisterRequest
 
 
 class CatalogHooks(Protocol):
@@ -61,15 +60,3 @@ class CatalogTable(Protocol):
     def replace(self, registrations: Iterable[RegisterRequest]) -> None:
         """Takes exactly what the records of a snapshot say, indexes of the records included; the index table comes after."""
         ...
-
-
-class QueryTable(Protocol):
-    """What the store and sessions ask of the prepared queries."""
-
-    def apply(self, index: int, request: PreparedQueryRequest) -> None: ...
-    def session_ended(self, index: int, session_id: str) -> None:
-        """Deletes the queries that are tied to the session."""
-        ...
-
-    def list(self) -> tuple[int, list[PreparedQuery]]: ...
-    def replace(self, queries: Iterable[PreparedQuery]) -> None: ...

@@ -20,12 +20,6 @@ R = TypeVar("R", bound=msgspec.Struct)
 Convert = Callable[[Any], Any]
 
 
-def to_wire(record: msgspec.Struct) -> dict[str, Any]:
-    """The map of a record, ready to be packed."""
-    wire: dict[str, Any] = encoder(type(record))(record)
-    return wire
-
-
 def from_wire(record_type: type[R], value: Any) -> R:
     """The record that a map of the wire stands for; `DecodeError` names the field that is wrong."""
     record: R = decoder(record_type)(value)

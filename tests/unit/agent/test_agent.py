@@ -135,6 +135,15 @@ async def test_joining_nobody_says_why() -> None:
 
 
 @in_loop
+async def test_joining_somebody_does_not_claim_a_pool_that_is_not_there() -> None:
+    somebody = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    async with running() as agent, somebody:
+        host, port = somebody.sockets[0].getsockname()[:2]
+        with pytest.raises(Rejected, match="the gossip pool is not built yet"):
+            await agent.join(f"{host}:{port}")
+
+
+@in_loop
 async def test_leaving_is_asked_for_once() -> None:
     asked: list[int] = []
 

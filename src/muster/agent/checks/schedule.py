@@ -26,9 +26,6 @@ class Schedule:
     def drop(self, key: str) -> None:
         self._due.pop(key, None)
 
-    def due_time(self, key: str) -> float | None:
-        return self._due.get(key)
-
     def next_due(self) -> float | None:
         """The earliest due time, or None if nothing is planned."""
         heap = self._heap
