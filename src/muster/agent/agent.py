@@ -219,14 +219,13 @@ class Agent:
 
     async def join(self, address: str, wan: bool = False) -> int:
         """Join the pool of an agent at `address`: itself, as long as there is no gossip; `Rejected` for any other, which says why."""
-        from muster.agent.joining import look_for
+        from muster.agent.joining import refusal
 
         port = self.config.ports.serf_wan if wan else self.config.ports.serf_lan
         own = (self.config.advertise_address_wan if wan else self.config.advertise_address, self.config.bind_address)
         if address in own or address in [f"{host}:{port}" for host in own]:
             return 1  # an agent is always in its own pool
-        await look_for(address, port)
-        return None
+        raise await refusal(address, port)
 
     def force_leave(self, node: str, prune: bool = False) -> None:
         """Tell the pool that a failed member has left; `Rejected` for an unknown one."""

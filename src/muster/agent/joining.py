@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from typing import NoReturn
 
 from muster.agent.checks.network import DialFailed, connect
 from muster.agent.definitions import all_errors
@@ -11,19 +10,19 @@ from muster.model.errors import Rejected
 DIAL_TIMEOUT = 10.0  # seconds, as memberlist's
 
 
-async def look_for(address: str, default_port: int) -> NoReturn:
-    """Always `Rejected`, in the form of the peers' error lists: nobody is there, or somebody is whose pool cannot be joined yet."""
+async def refusal(address: str, default_port: int) -> Rejected:
+    """In the form of the peers' error lists: nobody is there, or somebody is whose pool cannot be joined yet."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal():
         host, port = address, str(default_port)
     host = host.strip("[]")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM) if host else []
-    except OSError as error:
-        raise Rejected(all_errors([f"Failed to resolve {host}: lookup {host}: no such host"])) from error
+    except OSError:
+        return Rejected(all_errors([f"Failed to resolve {host}: lookup {host}: no such host"]))
     if not found:
-        raise Rejected(all_errors([f"Failed to resolve {host}: lookup {host}: no such host"]))
-    raise Rejected(all_errors([await _fault(str(one[4][0]), port) for one in found]))
+        return Rejected(all_errors([f"Failed to resolve {host}: lookup {host}: no such host"]))
+    return Rejected(all_errors([await _fault(str(one[4][0]), port) for one in found]))
 
 
 async def _fault(address: str, port: str) -> str:
