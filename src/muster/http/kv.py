@@ -37,7 +37,7 @@ def _itself(key: str) -> str:
     return key
 
 
-ENTRIES = Entries(kv_entry, slice_rows=500)
+ENTRIES = Entries(kv_entry, slice_rows=250)
 KEYS = ListView(_itself, slice_rows=5000)
 
 

@@ -7,7 +7,7 @@ and checks, mostly) so does the view. Fields that the peers leave out when empty
 from binascii import b2a_base64
 from typing import Any
 
-from muster.http.encoding import encode
+from muster.http.encoding import encode_text
 from muster.http.proxies import connect, proxy
 from muster.model.catalog import CheckServiceNode, HealthCheck, HealthCheckDefinition, Node, NodeService, ServiceNode
 from muster.model.durations import format_duration
@@ -45,12 +45,12 @@ def entry_json(entry: KVEntry, pretty: bool) -> bytes:
     value = b'"%b"' % b2a_base64(entry.value, newline=False) if entry.value else b"null"
     session = entry.session
     if session:
-        text = encode(session, False)
+        text = encode_text(session)
         held = b'        "Session": %b,\n' % text if pretty else b'"Session":%b,' % text
     else:
         held = b""
     form = _PRETTY if pretty else _COMPACT
-    return form % (entry.lock_index, encode(entry.key, False), entry.flags, value, held, entry.create_index, entry.modify_index)
+    return form % (entry.lock_index, encode_text(entry.key), entry.flags, value, held, entry.create_index, entry.modify_index)
 
 
 def session(one: Session) -> Json:
