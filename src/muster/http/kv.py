@@ -37,7 +37,9 @@ def _itself(key: str) -> str:
     return key
 
 
-ENTRIES = Entries(kv_entry, slice_rows=250)
+ENTRIES = Entries(kv_entry, slice_rows=2000)
+"""A slice takes about 2 ms, longer than the interpreter's switch interval on purpose. The interpreter makes the loop's thread hand
+over only if it ran that long in one go: between shorter slices the disk's thread never got its turn, and writes stood still."""
 KEYS = ListView(_itself, slice_rows=5000)
 
 
