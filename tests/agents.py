@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 MUSTER = Path(sys.executable).with_name("muster")
@@ -34,15 +36,33 @@ def is_free(port: int, kind: int) -> bool:
 
 
 class AgentProcess:
-    """An agent: `program` with `arguments`; its ports are chosen once and stay over restarts. A context manager."""
+    """An agent: `program` with `arguments`; its ports are chosen once and stay over restarts. A context manager.
 
-    def __init__(self, folder: Path, *arguments: str, program: Path = MUSTER, config: dict | None = None, node: str = "test-node") -> None:
+    `inside` enters the network that the agent is started in and asked in (`namespaces.Namespace.inside`); the machine's own by default.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        program: Path = MUSTER,
+        config: dict | None = None,
+        node: str = "test-node",
+        bind: str = "127.0.0.1",
+        client: str = "127.0.0.1",
+        ports: Sequence[int] | None = None,
+        log_level: str = "warn",
+        inside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.folder = folder
+        self.node = node
+        self.client = client
+        self.inside = inside
         folder.mkdir(parents=True, exist_ok=True)
-        self.http, self.dns, self.rpc, self.lan, self.wan = free_ports(5)
+        self.http, self.dns, self.rpc, self.lan, self.wan = ports or free_ports(5)
         (folder / "test.json").write_text(json.dumps(config or {}))
         self.command = [
-            str(program), "agent", f"-node={node}", "-bind=127.0.0.1", "-client=127.0.0.1", "-log-level=warn", f"-http-port={self.http}",
+            str(program), "agent", f"-node={node}", f"-bind={bind}", f"-client={client}", f"-log-level={log_level}", f"-http-port={self.http}",
             f"-dns-port={self.dns}", f"-server-port={self.rpc}", f"-serf-lan-port={self.lan}", f"-serf-wan-port={self.wan}", "-grpc-port=-1",
             f"-config-file={folder / 'test.json'}", *arguments,
         ]  # fmt: skip
@@ -57,7 +77,7 @@ class AgentProcess:
         self.stop()
 
     def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log, self.inside():
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def stop(self, sign: int = signal.SIGTERM, limit: float = 20) -> int | None:
@@ -83,8 +103,10 @@ class AgentProcess:
 
     def call(self, method: str, path: str, body: bytes | str | None = None, timeout: float = 30, headers: dict | None = None):
         """(status, body, headers) of one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=timeout)
+        connection = http.client.HTTPConnection(self.client, self.http, timeout=timeout)
         try:
+            with self.inside():
+                connection.connect()
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}

@@ -34,7 +34,8 @@ WITHOUT_AGENT = [
     "catalog datacenters", "services register -name=x", "services deregister -id=x", "members", "info", "join x", "leave",
     "force-leave x", "reload", "maint", "maint -enable", "event -name=x", "snapshot save {files}/z.snap", "snapshot restore {files}/value",
     "lock p true", "watch -type=key -key=x", "rtt n1", "rtt n1 n2", "monitor", "operator raft list-peers",
-    "operator autopilot get-config", "operator autopilot set-config -min-quorum=1", "operator raft remove-peer -id=x",
+    "operator autopilot get-config", "operator autopilot set-config -min-quorum=1", "operator raft remove-peer -id=x", "keyring -list",
+    "keyring -install pUqJrVyVRj5jsiYEkM/tFQ==",
     "services register {files}/web.json", "services deregister {files}/web.json", "kv get -http-addr=unix:///nonexistent a",
 ]  # fmt: skip
 
@@ -99,6 +100,13 @@ GROUPS: dict[str, list[str | dict]] = {
         "services deregister", "services deregister -id=nope", "services deregister -id=foo", "services deregister -id=x {files}/web.json",
         "services deregister {files}/web.json {files}/two.json", "services deregister {files}/full.hcl", "services deregister /nonexistent",
         "services register {files}/scripts.hcl",
+    ],
+    "keyring": [
+        "keyring", "keyring -list", "keyring -list-primary", "keyring -list -local-only", "keyring -list extra", "keyring -list -use x",
+        "keyring -list -list-primary", "keyring -install a -remove b", "keyring -relay-factor=9 -list", "keyring -relay-factor=-1 -list",
+        "keyring -relay-factor=x -list", "keyring -use pUqJrVyVRj5jsiYEkM/tFQ== -local-only", "keyring -install AAAA",
+        "keyring -install pUqJrVyVRj5jsiYEkM/tFQ==", "keyring -use pUqJrVyVRj5jsiYEkM/tFQ==", "keyring -remove pUqJrVyVRj5jsiYEkM/tFQ==",
+        "keyring -install '!'", "keyring -nope",
     ],
     "members and joining": [
         "members", "members -status=left", "members -status=al.*", "members -status='('", "members -wan", "members -segment=foo",

@@ -12,24 +12,29 @@ from muster.agent.aliases import Aliases
 from muster.agent.checks.runner import CheckRunner
 from muster.agent.config.config import Config
 from muster.agent.config.reload import changes
+from muster.agent.event_payload import NEW_LEADER, PREFIX, decode, encode
 from muster.agent.events import UserEvent, UserEvents, concerns, validate
 from muster.agent.identity import catalog_identity, node_id
+from muster.agent.joining import join, retry_join, start_join
 from muster.agent.loading import Loader
 from muster.agent.loop_monitor import LoopMonitor
 from muster.agent.persistence import Persistence
+from muster.agent.pools import Pools
 from muster.agent.process import runtime_gauges
 from muster.agent.registrar import Registrar
 from muster.agent.services import LocalState
 from muster.agent.settings import check_settings, own_address, telemetry_settings
 from muster.agent.sync import Synchronizer
 from muster.agent.telemetry import Metrics
+from muster.gossip.effects import Effect, EventReceived
 from muster.model.clock import Clock
 from muster.model.coordinates import DIMENSIONS, Coordinate
 from muster.model.durations import seconds
-from muster.model.errors import AclDisabled, ConfigurationError, Rejected
+from muster.model.errors import AclDisabled, ConfigurationError, DecodeError, MusterError, Rejected
 from muster.wire.commands import CoordinateUpdateRequest
 
 if TYPE_CHECKING:
+    from muster.agent.keyring_operations import KeyringAnswer
     from muster.agent.watching import Watching
 
 logger = logging.getLogger("agent")
@@ -49,8 +54,12 @@ async def _stays() -> None:
     """Nobody asked what is to happen at a leave."""
 
 
+def _not_told(_error: MusterError) -> None:
+    """Nobody asked what is to happen when the agent cannot go on."""
+
+
 class Agent:
-    """Made by `program`, which also gives `read_config` (for reloads) and `on_leave` (ends the process).
+    """Made by `program`, which also gives `read_config` (for reloads), `on_leave` and `on_failure` (both end the process).
 
     `config.reload` values may change while it runs; everything else is fixed at the start.
     """
@@ -64,6 +73,7 @@ class Agent:
         metrics: Metrics | None = None,
         read_config: Callable[[], Config] | None = None,
         on_leave: Callable[[], Awaitable[None]] = _stays,
+        on_failure: Callable[[MusterError], None] = _not_told,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -71,6 +81,7 @@ class Agent:
         self.server = server
         self.read_config = read_config
         self.on_leave = on_leave
+        self.on_failure = on_failure
         self.metrics = metrics or Metrics(clock, telemetry_settings(config))
         self.node_name = config.node_name
         self.node_id = node_id(config, chance)
@@ -82,11 +93,12 @@ class Agent:
         self.registrar = Registrar(self.local, self.runner, check_settings(config), persistence)
         self.loader = Loader(self.registrar)
         self.aliases = Aliases(self.registrar, self.call, config.datacenter)
-        self.sync = Synchronizer(self.local, lambda: self.identity, self.call, clock, chance, lambda: 1)
+        self.pools = Pools(config, self.node_id, clock, chance, self.metrics)
+        self.pools.lan_listeners.append(self._heard)
+        self.sync = Synchronizer(self.local, lambda: self.identity, self.call, clock, chance, self.pools.alive_count)
         self.events = UserEvents()
         self.event_listeners: list[Callable[[UserEvent], None]] = []
         self.monitor = LoopMonitor(clock, self.metrics)
-        self.coordinate = Coordinate(vec=[0.0] * DIMENSIONS, error=1.5, adjustment=0.0, height=1e-05)
         self.watching: Watching | None = None
         self.reload_listeners: list[Callable[[Config], None]] = []
         """Told of every configuration that was taken over."""
@@ -95,6 +107,7 @@ class Agent:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._updates: set[asyncio.Future[Any]] = set()
+        self._joining: set[asyncio.Task[None]] = set()
 
     def call(self, method: str, request: Any) -> Any:
         """Ask the servers: a `Reply`, or a future of one."""
@@ -112,13 +125,38 @@ class Agent:
         self._every("fold", FOLD_PERIOD, self._fold)
         self._every("reap", seconds(self.config.intervals.check_reap), self.registrar.reap)
         if not self.config.disable_coordinates:
-            self._every("coordinate", seconds(self.config.coordinates.interval_minimum), self._send_coordinate)
+            self._send_coordinate_later()
+
+    async def start_joining(self) -> None:
+        """Join whom the configuration names: `start_join` now (`Rejected` if nobody is there), `retry_join` from now on."""
+        pools = [(self.pools.lan, self.config.join_lan, "LAN")]
+        if self.pools.wan is not None:
+            pools.append((self.pools.wan, self.config.join_wan, "WAN"))
+        for pool, settings, cluster in pools:
+            await start_join(pool, settings, cluster)
+        for pool, settings, cluster in pools:
+            if settings.retry:
+                task = asyncio.ensure_future(retry_join(pool, settings, cluster))
+                self._joining.add(task)
+                task.add_done_callback(self._joined)
+
+    def _joined(self, task: "asyncio.Task[None]") -> None:
+        self._joining.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, MusterError):
+            self.on_failure(error)
+        elif error is not None:
+            raise error
 
     async def stop(self) -> None:
         """End checks and synchronization; what was registered stays registered."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        for task in self._joining:
+            task.cancel()
         self.monitor.stop()
         if self.watching is not None:
             await self.watching.stop()
@@ -180,8 +218,16 @@ class Agent:
         self.monitor.report()
         self.metrics.fold()
 
+    def _send_coordinate_later(self) -> None:
+        """All agents together send `rate_target` coordinates a second at most, and each its own at moments that chance spreads."""
+        settings = self.config.coordinates
+        period = max(seconds(settings.interval_minimum), self.pools.alive_count() / settings.rate_target)
+        delay = period + self.random.uniform(0.0, period)
+        self._timers["coordinate"] = asyncio.get_running_loop().call_later(delay, self._send_coordinate)
+
     def _send_coordinate(self) -> None:
         """Tell the catalog where this node lies; a leader that is not there is told the next time."""
+        self._send_coordinate_later()
         request = CoordinateUpdateRequest(coord=self.coordinate, datacenter=self.config.datacenter, node=self.node_name)
         outcome = asyncio.ensure_future(self._ask("Coordinate.Update", request))
         self._updates.add(outcome)
@@ -196,11 +242,18 @@ class Agent:
         if not outcome.cancelled() and outcome.exception() is not None:
             logger.error("Coordinate update error: error=%s", outcome.exception())
 
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where this node lies in the space of round-trip times of its datacenter."""
+        if self.pools.is_open:
+            return self.pools.lan.serf.coordinate
+        return Coordinate(vec=[0.0] * DIMENSIONS, error=1.5, adjustment=0.0, height=1e-05)
+
     def members(self, wan: bool = False, segment: str = "") -> list[dict[str, Any]]:
         """The members of a pool that this agent knows; `Rejected` for a segment, which only the enterprise edition has."""
         if segment and segment != "_all":
             raise Rejected("Network segments are not supported in this version of Consul")
-        return [description.member(self.config, self.node_id, wan)] if not wan or self.config.server else []
+        return [description.member(one) for one in self.pools.members(wan)]
 
     def self_description(self) -> dict[str, Any]:
         """What `/v1/agent/self` shows."""
@@ -208,29 +261,32 @@ class Agent:
         servers = getattr(self.server, "statistics", None)
         if servers is not None:
             stats |= servers()
+        for name, pool in self.pools.by_name():
+            stats[f"serf_{name}"] = pool.serf.statistics()
         return {
             "Config": description.configuration(self.config, self.node_id),
             "DebugConfig": description.debug_configuration(self.config, self.node_id),
             "Coord": self.coordinate,
-            "Member": description.member(self.config, self.node_id),
-            "Stats": stats,
+            "Member": next((description.member(one) for one in self.pools.members() if one.name == self.node_name), None),
+            "Stats": dict(sorted(stats.items())),
             "Meta": description.node_meta(self.config),
         }
 
     async def join(self, address: str, wan: bool = False) -> int:
-        """Join the pool of an agent at `address`: itself, as long as there is no gossip; `Rejected` for any other, which says why."""
-        from muster.agent.joining import refusal
-
-        port = self.config.ports.serf_wan if wan else self.config.ports.serf_lan
-        own = (self.config.advertise_address_wan if wan else self.config.advertise_address, self.config.bind_address)
-        if address in own or address in [f"{host}:{port}" for host in own]:
-            return 1  # an agent is always in its own pool
-        raise await refusal(address, port)
+        """Join the pool of whoever is at `address`; how many members were reached. `Rejected` says why none was."""
+        logger.info("(%s) joining: %s_addresses=[%s]", "WAN" if wan else "LAN", "wan" if wan else "lan", address)
+        return await join(self.pools.pool(wan), [address])
 
     def force_leave(self, node: str, prune: bool = False) -> None:
         """Tell the pool that a failed member has left; `Rejected` for an unknown one."""
-        if node != self.node_name and node != f"{self.node_name}.{self.config.datacenter}":
-            raise Rejected(f"agent: No node found with name '{node}'")
+        logger.info("Force leaving node: node=%s", node)
+        self.pools.force_leave(node, prune)
+
+    def keyring(self, operation: str, key: str = "", relay_factor: int = 0, local_only: bool = False) -> "Awaitable[list[KeyringAnswer]]":
+        """Look at the keys of gossip's encryption or change them, everywhere; see `keyring_operations.carry_out`."""
+        from muster.agent.keyring_operations import carry_out
+
+        return carry_out(self.config, self.pools, operation, key, relay_factor, local_only)
 
     async def leave(self) -> None:
         """Leave the pool for good and end the process."""
@@ -238,6 +294,7 @@ class Agent:
             return
         self.leaving = True
         logger.info("Requesting shutdown by leaving")
+        await self.pools.leave()
         await self.on_leave()
 
     def reload(self) -> None:
@@ -291,17 +348,30 @@ class Agent:
             service_filter=event.service_filter,
             tag_filter=event.tag_filter,
         )
-        self.receive_event(sent, self.events.next_time())
+        self.pools.lan.user_event(PREFIX + event.name, encode(sent))
         return sent
 
-    def receive_event(self, event: UserEvent, lamport_time: int) -> None:
-        """An event has reached this node; it is kept if it concerns it."""
-        import msgspec
+    def _heard(self, effect: Effect) -> None:
+        """The pool of the datacenter tells something: events are for the agent, members for who listens to the pool itself."""
+        if not isinstance(effect, EventReceived):
+            return
+        if effect.name == NEW_LEADER:
+            logger.info("New leader elected: payload=%s", effect.payload.decode("utf-8", "replace"))
+            return
+        if not effect.name.startswith(PREFIX):
+            logger.debug("Unhandled pool event: event=%s", effect.name)
+            return
+        try:
+            event = decode(effect.payload, effect.time)
+        except DecodeError as error:
+            logger.warning("Undecodable user event: event=%s error=%s", effect.name, error)
+            return
+        self.receive_event(event)
 
-        self.events.witness(lamport_time)
+    def receive_event(self, event: UserEvent) -> None:
+        """An event has reached this node; it is kept if it concerns it."""
         if not concerns(event, self.node_name, self.local.services().values()):
             return
-        event = msgspec.structs.replace(event, lamport_time=lamport_time)
         self.events.add(event)
         logger.debug("new event: event_name=%s event_id=%s", event.name, event.id)
         for listener in self.event_listeners:

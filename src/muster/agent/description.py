@@ -8,11 +8,14 @@ import msgspec
 
 from muster.agent.config.config import Config
 from muster.agent.identity import SEGMENT_META
+from muster.gossip.effects import Member, MemberStatus
 from muster.model.durations import format_duration
+from muster.transport.endpoints import host
 
 SPOKEN_VERSION = "1.8.7"
 """The version of Consul whose behaviour this agent has; clients decide by it what they may ask."""
 
+STATUS_NUMBERS = {MemberStatus.ALIVE: 1, MemberStatus.LEAVING: 2, MemberStatus.LEFT: 3, MemberStatus.FAILED: 4}
 _HIDDEN = ("ACLAgentMasterToken", "ACLAgentToken", "ACLMasterToken", "ACLReplicationToken", "ACLToken", "EncryptKey", "KeyFile")
 
 
@@ -46,20 +49,21 @@ def tags(config: Config, node_id: str, wan: bool = False) -> dict[str, str]:
     return dict(sorted(server.items()))
 
 
-def member(config: Config, node_id: str, wan: bool = False) -> dict[str, Any]:
-    """This node as a member of a pool."""
+def member(one: Member) -> dict[str, Any]:
+    """A member of a pool as the API shows it."""
+    low, high, current, serf_low, serf_high, serf_current = one.versions[:6]
     return {
-        "Name": f"{config.node_name}.{config.datacenter}" if wan else config.node_name,
-        "Addr": config.advertise_address_wan if wan else config.advertise_address,
-        "Port": config.ports.serf_wan if wan else config.ports.serf_lan,
-        "Tags": tags(config, node_id, wan),
-        "Status": 1,
-        "ProtocolMin": 1,
-        "ProtocolMax": 5,
-        "ProtocolCur": 2,
-        "DelegateMin": 2,
-        "DelegateMax": 5,
-        "DelegateCur": 4,
+        "Name": one.name,
+        "Addr": host(one.endpoint),
+        "Port": one.endpoint[1],
+        "Tags": dict(sorted(one.tags.items())),
+        "Status": STATUS_NUMBERS[one.status],
+        "ProtocolMin": low,
+        "ProtocolMax": high,
+        "ProtocolCur": current,
+        "DelegateMin": serf_low,
+        "DelegateMax": serf_high,
+        "DelegateCur": serf_current,
     }
 
 
@@ -119,8 +123,6 @@ def _title(name: str) -> str:
 def statistics(counts: dict[str, str], tasks: int) -> dict[str, dict[str, str]]:
     """The parts of `Stats` that every agent has."""
     version = ".".join(str(part) for part in sys.version_info[:3])
-    pool = {"encrypted": "false", "event_queue": "0", "event_time": "1", "failed": "0", "health_score": "0", "intent_queue": "0"}
-    pool |= {"coordinate_resets": "0", "left": "0", "member_time": "1", "members": "1", "query_queue": "0", "query_time": "1"}
     return {
         "agent": counts,
         "build": {"prerelease": "", "revision": "", "version": SPOKEN_VERSION},
@@ -132,5 +134,4 @@ def statistics(counts: dict[str, str], tasks: int) -> dict[str, dict[str, str]]:
             "os": sys.platform,
             "version": f"python{version}",
         },
-        "serf_lan": pool,
     }

@@ -88,17 +88,7 @@ class UserEvents:
 
     def __init__(self) -> None:
         self.events: deque[UserEvent] = deque(maxlen=KEPT)
-        self.lamport_time = 1
         self._waiting: list[Any] = []
-
-    def next_time(self) -> int:
-        """The Lamport time of an event that is sent from here."""
-        self.lamport_time += 1
-        return self.lamport_time
-
-    def witness(self, lamport_time: int) -> None:
-        """Another node's clock was seen."""
-        self.lamport_time = max(self.lamport_time, lamport_time)
 
     def add(self, event: UserEvent) -> None:
         self.events.append(event)

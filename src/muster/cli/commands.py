@@ -11,6 +11,7 @@ COMMANDS = {
     "info": ("info", "Shows what an operator wants to know of an agent"),
     "join": ("join", "Makes the agent join a cluster"),
     "keygen": ("keygen", "Makes a gossip encryption key"),
+    "keyring": ("keyring", "Looks after the gossip encryption keys"),
     "kv": ("", "Interact with the key-value store"),
     "kv delete": ("kv_delete", "Removes keys"),
     "kv export": ("kv_export", "Writes a tree of keys as JSON"),

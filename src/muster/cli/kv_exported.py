@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from muster.cli.base64_text import InvalidBase64, decode
+from muster.model.base64_text import InvalidBase64, decode
 
 UNREADABLE = "Cannot unmarshal data: "
 

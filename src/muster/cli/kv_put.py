@@ -17,7 +17,7 @@ def run(invocation: Invocation) -> int:
     except UnreadableData as error:
         return invocation.refuse(f"Error! {error}")
     if invocation.switch("base64"):
-        from muster.cli.base64_text import InvalidBase64, decode
+        from muster.model.base64_text import InvalidBase64, decode
 
         try:
             data = decode(data)

@@ -12,14 +12,13 @@ from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import parse_unsigned, read_options, write_target
 from muster.http.routing import Context
 from muster.model.durations import InvalidDuration, format_duration
-from muster.model.errors import BadRequest, MusterError
+from muster.model.errors import BadRequest
 from muster.model.operator import AutopilotConfig
 from muster.wire.commands import AutopilotRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, RaftRemovePeerRequest
 
 TOO_MANY_REQUESTS = 429  # what an unhealthy set of servers answers with
-LARGEST_RELAY_FACTOR = 5
 
 
 def bad(message: str) -> BadRequest:
@@ -141,26 +140,3 @@ def _server(one: Any) -> dict[str, Any]:
 def date(seconds: float) -> str:
     """A moment as Go writes it, to the second."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class KeyringUnavailable(MusterError):
-    """Gossip is not encrypted here, so there are no keys."""
-
-
-def keyring(request: Request, context: Context) -> Outcome:
-    """All methods: the keys of gossip's encryption. There are none while it is off."""
-    factor = request.query.first("relay-factor")
-    if factor and not (factor.isascii() and factor.isdigit() and int(factor[:9]) <= LARGEST_RELAY_FACTOR):
-        reason = (
-            "Relay factor must be in range: [0, 5]" if factor.lstrip("-").isdigit() else f'strconv.Atoi: parsing "{factor}": invalid syntax'
-        )
-        raise bad(f"Invalid relay-factor: {reason}")
-    name, local = context.settings.node_name, context.settings.datacenter
-    text = "Keyring is empty (encryption not enabled)" if request.method == "GET" else "No keyring to modify (encryption not enabled)"
-    lines = [
-        "WAN error: 1/1 nodes reported failure",
-        f"{name}.{local}: {text}",
-        f"{local} (LAN) error: 1/1 nodes reported failure",
-        f"{name}: {text}",
-    ]
-    raise KeyringUnavailable("4 errors occurred:\n" + "".join(f"\t* {line}\n" for line in lines) + "\n")

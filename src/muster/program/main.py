@@ -74,6 +74,7 @@ async def _life(config: Config, read: Callable[[], Config]) -> int:
     running.read_config = read
     life = Life(running)
     running.on_leave = life.leave
+    running.on_failure = life.fail
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.disable()  # what is restored lives on; looking for garbage in it again and again would take as long as restoring it
     await running.start()
@@ -138,6 +139,10 @@ class Life:
         self.ending = True
         await asyncio.sleep(seconds(self.running.config.performance.leave_drain_time))
         self.loop.call_later(ANSWER_TIME, self._finish, 0)
+
+    def fail(self, _error: MusterError) -> None:
+        """The agent said why it cannot go on: ends the process."""
+        self._finish(1)
 
     def _finish(self, status: int) -> None:
         if not self.end.done():

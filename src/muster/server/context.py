@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from muster.model.clock import Clock
 from muster.server.coordinate_batches import CoordinateBatches
+from muster.server.datacenters import Datacenters, OneDatacenter
 from muster.server.health import ClusterHealth
 from muster.server.lock_delays import LockDelays
 from muster.server.replication import Replication
@@ -31,6 +32,7 @@ class Context:
         self.coordinates = CoordinateBatches(settings)
         self.health = ClusterHealth(settings, consensus, clock)
         self.session_timers: SessionTimers
+        self.known_datacenters: Datacenters = OneDatacenter(settings.datacenter)
         self.on_user_event: list[UserEventListener] = []
 
     def commit(self, command: Command) -> "asyncio.Future[Reply]":
@@ -40,7 +42,7 @@ class Context:
 
     def datacenters(self) -> list[str]:
         """All known datacenters, the nearest first."""
-        return [self.settings.datacenter]
+        return self.known_datacenters.names()
 
     def uuid(self) -> str:
         """A new random id in the form of a UUID: 8-4-4-4-12 hexadecimal digits."""

@@ -14,6 +14,7 @@ from muster.model.clock import Clock
 from muster.model.errors import NoLeader, NoPathToDatacenter
 from muster.server.blocking import Blocking, ReadRule
 from muster.server.context import Context, UserEventListener
+from muster.server.datacenters import Datacenters
 from muster.server.deferred import Deferred, Outcome, follow
 from muster.server.endpoints import table
 from muster.server.leader import LeaderDuties
@@ -23,6 +24,7 @@ from muster.server.replicated_state import ReplicatedState
 from muster.server.replication import Replication
 from muster.server.session_timers import SessionTimers
 from muster.server.settings import ServerSettings
+from muster.server.statistics import statistics
 from muster.state.store import Applied
 from muster.state.watches import Ticket
 from muster.wire.commands import Command
@@ -66,6 +68,14 @@ class Server:
     def on_user_event(self) -> list[UserEventListener]:
         """Called with name and payload of every user event that is fired."""
         return self.context.on_user_event
+
+    def know_datacenters(self, known: Datacenters) -> None:
+        """From now on other datacenters are known by this."""
+        self.context.known_datacenters = known
+
+    def statistics(self) -> dict[str, dict[str, str]]:
+        """This server's part of `/v1/agent/self`."""
+        return statistics(self.context)
 
     def call(self, method: str, request: Any) -> Outcome:
         """The reply of a method, or its future. Raises a MusterError, or the future carries it."""

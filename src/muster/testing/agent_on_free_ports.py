@@ -9,7 +9,15 @@ from muster.wire.requests import NodeRequest
 
 
 class AgentOnFreePorts(RunningAgent):
-    """A RunningAgent whose `ports.http` and `ports.dns` may be 0: the configuration holds the true ones once it listens."""
+    """A RunningAgent whose ports may be 0: the configuration holds the true ones once it listens."""
+
+    async def _open_pools(self) -> None:
+        await super()._open_pools()
+        ports, pools = self.config.ports, self.agent.pools
+        ports = replace(ports, serf_lan=pools.lan.serf.endpoint[1])
+        if pools.wan is not None:
+            ports = replace(ports, serf_wan=pools.wan.serf.endpoint[1])
+        self.config = self.agent.config = replace(self.config, ports=ports)
 
     async def _listen(self) -> None:
         await super()._listen()
@@ -26,7 +34,7 @@ class AgentOnFreePorts(RunningAgent):
         Raises NoLeader, or ConfigurationError if the catalog refuses a service or check.
         """
         request = NodeRequest(datacenter=self.config.datacenter, node=self.config.node_name)
-        await answered(self.server.call("Catalog.NodeServices", request))  # a consistent read waits for a leader
+        await answered(self.agent.call("Catalog.NodeServices", request))  # a consistent read waits for a leader
         synchronizer = self.agent.sync
         await synchronizer.stop()  # its task must not compare at the same time
         if await synchronizer.step(full=True) is not None:

@@ -15,7 +15,7 @@ from muster.testing.agent_thread import AgentThread
 
 SOURCE = "muster.testing"
 ATTEMPTS = 5  # to find a number that is free for DNS by UDP and by TCP: the system chooses it for UDP
-FREE_PORTS: Tree = {"ports": {"http": 0, "dns": 0}}
+FREE_PORTS: Tree = {"ports": {"http": 0, "dns": 0, "serf_lan": 0, "serf_wan": 0}}
 
 
 class Server:
@@ -87,6 +87,8 @@ class Server:
         tree = merged(merged({}, FREE_PORTS), given)
         if tree["ports"]["http"] < 0:
             raise ConfigurationError(f"ports.http = {tree['ports']['http']}: a server for tests needs its HTTP API; 0 takes a free port")
+        if tree.get("server") is False:
+            raise ConfigurationError("server = false: a server for tests leads a datacenter of its own; leave the key out")
         if not self._data_dir:
             return build([(SOURCE, tree)], dev=True)
         durable: Tree = {"bootstrap": True, "data_dir": self._data_dir}

@@ -112,3 +112,16 @@ class Relay(Struct, frozen=True, gc=False, kw_only=True):
 
 
 SerfMessage = LeaveIntent | JoinIntent | SerfState | UserEvent | Query | QueryResponse | KeyRequest | KeyResponse | Relay
+
+
+class NodeFilter(Struct, frozen=True, gc=False):
+    """Filter of a query: only these nodes."""
+
+    names: tuple[str, ...]
+
+
+class TagFilter(Struct, frozen=True, gc=False):
+    """Filter of a query: only nodes whose tag matches the regular expression."""
+
+    tag: str
+    expression: str

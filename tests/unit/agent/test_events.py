@@ -64,11 +64,3 @@ def test_the_newest_256_are_kept() -> None:
     assert len(events.events) == KEPT
     assert events.named()[0].name == "44"
     assert [event.name for event in events.named("299")] == ["299"]
-
-
-def test_the_lamport_time_follows_the_latest_that_was_seen() -> None:
-    events = UserEvents()
-    assert events.next_time() == 2
-    events.witness(10)
-    events.witness(5)
-    assert events.next_time() == 11

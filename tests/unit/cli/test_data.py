@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.cli.base64_text import InvalidBase64, decode
+from muster.model.base64_text import InvalidBase64, decode
 from muster.cli.child import StartFailed, complaint, start
 from muster.cli.columns import columns
 from muster.cli.kv_exported import ExportedEntry, InvalidExport, entries

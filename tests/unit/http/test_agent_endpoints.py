@@ -12,6 +12,7 @@ import pytest
 
 from muster.agent.agent import Agent
 from muster.agent.config.config import Config
+from muster.agent.config.sections import Ports
 from muster.http.agent_routes import AGENT_ROUTES
 from muster.http.dispatch import answer
 from muster.http.messages import Pending, Request, Response
@@ -19,6 +20,9 @@ from muster.http.routing import Context, Router
 from muster.http.settings import Settings
 from muster.program.clock import SystemClock
 from muster.wire.replies import Reply
+
+HOST = "127.0.0.1"
+POOLS = Ports(serf_lan=0, serf_wan=0)
 
 
 class Everything:
@@ -45,7 +49,8 @@ class Edge:
     """The routes, without a socket."""
 
     def __init__(self, **config: Any) -> None:
-        self.agent = Agent(Config(node_name="n1", dev=True, server=True, **config), SystemClock(), random.Random(1), Everything())
+        own = Config(node_name="n1", dev=True, server=True, ports=POOLS, serf_bind_address_lan=HOST, serf_bind_address_wan=HOST, **config)
+        self.agent = Agent(own, SystemClock(), random.Random(1), Everything())
         self.router = Router(AGENT_ROUTES)
         self.context = Context(
             agent=self.agent,
@@ -77,11 +82,13 @@ def with_edge(test: Callable[[Edge], Awaitable[None]]) -> Callable[[], None]:
     def run() -> None:
         async def main() -> None:
             edge = Edge()
+            await edge.agent.pools.open()
             edge.agent.start()
             try:
                 await test(edge)
             finally:
                 await edge.agent.stop()
+                await edge.agent.pools.close()
 
         asyncio.run(main())
 

@@ -1,27 +1,23 @@
-"""Addresses in settings: texts, lists of them, and the templates that choose one of the host's own.
+"""Addresses in settings: texts, lists of them, and the templates that choose of the host's own (`address_templates`)."""
 
-Templates are those of go-sockaddr in the forms that deployments use: `{{ GetPrivateIP }}`, `{{ GetPublicIP }}` and
-`{{ GetInterfaceIP "eth0" }}`.
-"""
-
-import fcntl
 import ipaddress
-import re
-import socket
-import struct
 from typing import Any
 
+from muster.agent.config.address_templates import BadTemplate, expand
+from muster.agent.config.interfaces import FLAG_UP, interface_addresses
 from muster.model.errors import ConfigurationError
 
 UNIX = "unix://"
-_TEMPLATE = re.compile(r'\{\{\s*(GetPrivateIP|GetPublicIP|GetInterfaceIP)\s*(?:"([^"]+)")?\s*\}\}')
-_INTERFACE_ADDRESS = 0x8915  # SIOCGIFADDR
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+"""Carriers' addresses, which the peers count as private ones."""
 
 
 def resolved(text: Any, key: str) -> str:
     """One IP address."""
     given = str(text).strip()
-    address = _from_template(given, key) if "{{" in given else given
+    address = _expanded(given, key)
+    if len(address.split()) > 1:
+        raise ConfigurationError(f"config: {key}: {key} cannot contain multiple addresses, and {given!r} gives {address}")
     try:
         return str(ipaddress.ip_address(address))
     except ValueError as error:
@@ -31,7 +27,7 @@ def resolved(text: Any, key: str) -> str:
 def client_addresses(text: Any) -> tuple[str, ...]:
     """The addresses of a setting, separated by spaces; a path of a Unix socket stays one."""
     found = []
-    for part in re.sub(r"\{\{.*?\}\}", lambda template: _from_template(template[0], "client_addr"), str(text)).split():
+    for part in _expanded(str(text), "client_addr").split():
         found.append(part if part.startswith(UNIX) else resolved(part, "client_addr"))
     if not found:
         raise ConfigurationError("config: client_addr: an empty text is no address; 127.0.0.1 would be right")
@@ -49,53 +45,41 @@ def advertised(whole: dict[str, Any], bind: str) -> str:
         return address
     if not ipaddress.ip_address(bind).is_unspecified:
         return bind
-    private = _private_addresses()
-    if not private:
-        raise ConfigurationError("config: bind_addr: No private IPv4 address found; name one with -bind or -advertise")
-    if len(private) > 1:
+    found, kind = (_public_v6(), "public IPv6") if ":" in bind else (_private_v4(), "private IPv4")
+    if not found:
+        raise ConfigurationError(f"config: bind_addr: No {kind} address found; name one with -bind or -advertise")
+    if len(found) > 1:
         raise ConfigurationError(
-            f"config: bind_addr: Multiple private IPv4 addresses found ({', '.join(private)}). "
-            "Please configure one with 'bind' and/or 'advertise'."
+            f"config: bind_addr: Multiple {kind} addresses found ({', '.join(found)}). Please configure one with 'bind' and/or 'advertise'."
         )
-    return private[0]
+    return found[0]
 
 
-def _from_template(text: str, key: str) -> str:
-    found = _TEMPLATE.fullmatch(text.strip())
-    if found is None:
+def _expanded(text: str, key: str) -> str:
+    """The text with its templates replaced by addresses of this host."""
+    if "{{" not in text:
+        return text
+    try:
+        found = expand(text, interface_addresses).strip()
+    except BadTemplate as error:
         raise ConfigurationError(
-            f'config: {key}: the template {text!r} is not known; {{{{ GetPrivateIP }}}} or {{{{ GetInterfaceIP "eth0" }}}} would be'
-        )
-    function, interface = found.groups()
-    if function == "GetInterfaceIP":
-        return _interface_address(interface or "", key)
-    wanted = [address for address in _addresses() if ipaddress.ip_address(address).is_private == (function == "GetPrivateIP")]
-    if not wanted:
+            f"config: {key}: the template {text!r} is not known: {error}; "
+            '{{ GetPrivateIP }} or {{ GetInterfaceIP "eth0" }} would be'
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"config: {key}: this host's addresses are not to be had: {error}") from error
+    if not found:
         raise ConfigurationError(f"config: {key}: {text!r} finds no address on this host")
-    return wanted[0]
-
-
-def _interface_address(interface: str, key: str) -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            answer = fcntl.ioctl(sock.fileno(), _INTERFACE_ADDRESS, struct.pack("256s", interface[:15].encode()))
-        except OSError as error:
-            raise ConfigurationError(f"config: {key}: the interface {interface!r} has no IPv4 address here") from error
-    return socket.inet_ntoa(answer[20:24])
-
-
-def _addresses() -> list[str]:
-    """The host's IPv4 addresses but for loopback, in the order of the interfaces."""
-    found = []
-    for _, name in socket.if_nameindex():
-        try:
-            address = _interface_address(name, name)
-        except ConfigurationError:
-            continue
-        if not ipaddress.ip_address(address).is_loopback:
-            found.append(address)
     return found
 
 
-def _private_addresses() -> list[str]:
-    return [address for address in _addresses() if ipaddress.ip_address(address).is_private]
+def _private_v4() -> list[str]:
+    return [str(ip) for ip in _own() if ip.version == 4 and (ip.is_private or ip in _SHARED)]
+
+
+def _public_v6() -> list[str]:
+    return [str(ip) for ip in _own() if ip.version == 6 and ip.is_global]
+
+
+def _own() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    return [one.address.ip for one in interface_addresses() if one.flags & FLAG_UP and not one.address.ip.is_loopback]

@@ -11,6 +11,7 @@ from muster.agent.config.sections import (
     Cache,
     CoordinateUpdates,
     Dns,
+    Encryption,
     GossipSettings,
     Http,
     Intervals,
@@ -67,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     join_lan: Join = Join()
     join_wan: Join = Join()
     rejoin_after_leave: bool = False
+    encryption: Encryption = Encryption()
 
     leave_on_terminate: bool = True
     skip_leave_on_interrupt: bool = False

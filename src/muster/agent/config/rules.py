@@ -7,6 +7,7 @@ from typing import Any
 
 from muster.agent.config.addresses import UNIX
 from muster.agent.config.config import Config
+from muster.agent.config.pool_rules import check_pools
 from muster.model.errors import ConfigurationError
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR", "ERROR")
@@ -73,6 +74,7 @@ def check_rules(config: Config, whole: dict[str, Any]) -> list[str]:
         raise ConfigurationError(f"dns_config.a_record_limit cannot be {config.dns.a_record_limit}. Must be greater than or equal to zero")
     _check_meta(config.node_meta)
     _check_addresses(config)
+    check_pools(config)
     _check_values(config, whole)
     return warnings + _doubtful(config, whole)
 

@@ -115,6 +115,18 @@ class GossipSettings(msgspec.Struct, frozen=True):
     retransmit_multiplier: int = 4
 
 
+class Encryption(msgspec.Struct, frozen=True):
+    """How gossip is encrypted: `key` is base64 of 16, 24 or 32 bytes, empty for none unless the data directory holds keys.
+
+    Without `verify_incoming` clear messages are still accepted, without `verify_outgoing` clear ones are still sent: the two
+    steps by which a live pool becomes encrypted.
+    """
+
+    key: str = ""
+    verify_incoming: bool = True
+    verify_outgoing: bool = True
+
+
 WAN_GOSSIP = GossipSettings(gossip_interval=500 * MILLISECOND, probe_interval=5 * SECOND, probe_timeout=3 * SECOND, suspicion_multiplier=6)
 
 

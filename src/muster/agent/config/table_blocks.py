@@ -6,7 +6,6 @@ BOOL, INT, UINT, FLOAT, STRING, DURATION = Kind.BOOL, Kind.INT, Kind.UINT, Kind.
 STRINGS = Kind.STRINGS
 
 ACL_OFF = "access control is not built yet, so nothing asks for it"
-GOSSIP = "the gossip pool is not built yet"
 SERVERS = "several servers are not built yet"
 MESH = "the service mesh is not run by Muster"
 ENTERPRISE = "belongs to the enterprise edition"
@@ -21,12 +20,12 @@ def _accepted(name: str, kind: Kind, default: str, note: str, shape: str = "") -
 
 def _gossip_pool(interval: str, probe: str, timeout: str, suspicion: str) -> Shape:
     return (
-        _accepted("gossip_nodes", INT, "3", GOSSIP),
-        _accepted("gossip_interval", DURATION, interval, GOSSIP),
-        _accepted("probe_interval", DURATION, probe, GOSSIP),
-        _accepted("probe_timeout", DURATION, timeout, GOSSIP),
-        _accepted("suspicion_mult", INT, suspicion, GOSSIP),
-        _accepted("retransmit_mult", INT, "4", GOSSIP),
+        Key("gossip_nodes", INT, "3"),
+        Key("gossip_interval", DURATION, interval),
+        Key("probe_interval", DURATION, probe),
+        Key("probe_timeout", DURATION, timeout),
+        Key("suspicion_mult", INT, suspicion),
+        Key("retransmit_mult", INT, "4"),
     )
 
 

@@ -3,26 +3,15 @@
 import math
 from typing import Any
 
-from msgspec import Struct, field
-
 from muster.model.coordinates import DIMENSIONS, NodeCoordinate
 from muster.model.errors import Rejected
 from muster.server.context import Context
+from muster.server.datacenters import DatacenterCoordinates
 from muster.server.methods import Local, Methods, Read, Write
 from muster.state.watches import WatchSet
 from muster.wire.commands import CoordinateUpdateRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, NodeRequest
-
-WAN_AREA = "wan"
-
-
-class DatacenterCoordinates(Struct, frozen=True, kw_only=True):
-    """The coordinates of a datacenter's servers in the pool that joins the datacenters."""
-
-    datacenter: str = field(name="Datacenter")
-    area_id: str = field(name="AreaID")
-    coordinates: list[NodeCoordinate] = field(name="Coordinates", default_factory=list)
 
 
 def update(context: Context, request: CoordinateUpdateRequest) -> Reply:
@@ -49,7 +38,7 @@ def node(context: Context, request: NodeRequest, watch: WatchSet | None) -> tupl
 
 def list_datacenters(context: Context, _request: Any) -> list[DatacenterCoordinates]:
     """Each datacenter with its servers."""
-    return [DatacenterCoordinates(datacenter=name, area_id=WAN_AREA) for name in context.datacenters()]
+    return context.known_datacenters.coordinates()
 
 
 METHODS: Methods = {

@@ -115,7 +115,7 @@ def test_its_off_value_does_not(path: str, key: Key):
 
 
 @pytest.mark.parametrize(
-    "path", ["verify_incoming", "verify_incoming_rpc", "verify_outgoing", "verify_server_hostname", "encrypt", "acl.enabled", "acl_datacenter",
+    "path", ["verify_incoming", "verify_incoming_rpc", "verify_outgoing", "verify_server_hostname", "acl.enabled", "acl_datacenter",
              "auto_encrypt.tls", "auto_encrypt.allow_tls", "auto_config.enabled"],
 )  # fmt: skip
 def test_no_security_setting_is_ignored(path: str):

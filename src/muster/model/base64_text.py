@@ -2,10 +2,12 @@
 
 import binascii
 
+from muster.model.errors import Rejected
+
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
-class InvalidBase64(Exception):
+class InvalidBase64(Rejected):
     """The text is not base 64; the message tells the place as Go does."""
 
 

@@ -1,0 +1,150 @@
+"""What makes the agent of this host a server: the log on its disk, consensus, the replicated state and its endpoints."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from muster.agent.config.config import Config
+from muster.agent.telemetry import Metrics
+from muster.model.clock import Clock
+from muster.model.durations import seconds
+from muster.model.errors import ConfigurationError, MusterError
+from muster.model.operator import AutopilotConfig, ConfigEntry
+from muster.raft.timing import Timing
+from muster.server.consensus import Consensus
+from muster.server.raft_snapshots import SnapshotPolicy
+from muster.server.replicated_state import ReplicatedState
+from muster.server.server import Server
+from muster.server.settings import ServerSettings
+from muster.state.store import Store
+from muster.storage import data_directory, raft_storage
+from muster.storage.files import RealFiles
+from muster.storage.raft_storage import RaftStorage
+
+GAUGE_PERIOD = 1.0  # seconds
+
+
+class ServerPart:
+    """Made on a running loop; started before and stopped after the agent that asks it."""
+
+    def __init__(
+        self,
+        config: Config,
+        storage: RaftStorage,
+        clock: Clock,
+        chance: random.Random,
+        metrics: Metrics,
+        on_leadership: Callable[[bool], None],
+    ) -> None:
+        state = ReplicatedState(Store())
+        settings = server_settings(config)
+        self._metrics = metrics
+        self._on_leadership = on_leadership
+        self._gauges: asyncio.TimerHandle | None = None
+        self.consensus = Consensus(
+            identity=config.node_id,
+            address=settings.rpc_address,
+            storage=storage,
+            state=state,
+            clock=clock,
+            chance=chance,
+            timing=timing(config),
+            policy=snapshot_policy(config),
+            bootstrap=config.bootstrap or config.bootstrap_expect == 1 or config.dev,
+            on_leadership=self._leadership,
+        )
+        self.server = Server(settings, state, self.consensus, clock, chance)
+
+    async def start(self) -> None:
+        """Restores the state. Raises what stops the start."""
+        await self.consensus.start()
+        self._report_gauges()
+
+    def stop_answering(self) -> None:
+        """What waits is answered; nothing more is."""
+        if self._gauges is not None:
+            self._gauges.cancel()
+        self.server.stop()
+
+    async def stop(self) -> None:
+        """Ends consensus; what was acknowledged is on the disk."""
+        await self.consensus.stop()
+
+    def _leadership(self, leads: bool) -> None:
+        self.server.leadership(leads)
+        self._on_leadership(leads)
+
+    def _report_gauges(self) -> None:
+        """What waits and what was woken, for the metrics."""
+        blocking = self.server.blocking
+        self._metrics.gauge("muster.blocking.parked", blocking.parked)
+        self._metrics.gauge("muster.blocking.woken", blocking.woken)
+        self._metrics.gauge("raft.applied_index", self.consensus.applied_index)
+        self._metrics.gauge("raft.last_index", self.consensus.last_index)
+        self._gauges = asyncio.get_running_loop().call_later(GAUGE_PERIOD, self._report_gauges)
+
+
+def open_storage(config: Config, chance: random.Random) -> RaftStorage:
+    """The log and the snapshots: in memory in dev mode, else in the data directory. Raises what stops the start."""
+    if config.dev:
+        return raft_storage.in_memory()
+    files = RealFiles()
+    data_directory.check(files, config.data_dir)
+    return raft_storage.open_on_disk(files, config.data_dir, chance)
+
+
+def server_settings(config: Config) -> ServerSettings:
+    """What the server is told of the configuration."""
+    own = config.autopilot
+    return ServerSettings(
+        datacenter=config.datacenter,
+        node_name=config.node_name,
+        node_id=config.node_id,
+        address=config.advertise_address,
+        port=config.ports.server,
+        primary_datacenter=config.primary_datacenter,
+        session_ttl_minimum_ns=config.session_ttl_minimum or 10_000_000_000,
+        rpc_hold_timeout=seconds(config.performance.rpc_hold_timeout),
+        coordinate_update_period=seconds(config.coordinates.update_period),
+        coordinate_batch_size=config.coordinates.update_batch_size,
+        coordinate_maximum_batches=config.coordinates.update_max_batches,
+        health_interval=seconds(config.intervals.server_health),
+        autopilot=AutopilotConfig(
+            cleanup_dead_servers=own.cleanup_dead_servers,
+            last_contact_threshold=own.last_contact_threshold,
+            max_trailing_logs=own.max_trailing_logs,
+            min_quorum=own.min_quorum,
+            server_stabilization_time=own.server_stabilization_time,
+            redundancy_zone_tag=own.redundancy_zone_tag,
+            disable_upgrade_migration=own.disable_upgrade_migration,
+            upgrade_version_tag=own.upgrade_version_tag,
+        ),
+        bootstrap_config_entries=bootstrap_entries(config),
+    )
+
+
+def bootstrap_entries(config: Config) -> tuple[ConfigEntry, ...]:
+    """The entries of `config_entries.bootstrap`, which the first leader writes where they are missing."""
+    if not config.config_entries:
+        return ()
+    from muster.http.entry_kinds import parse_entry
+
+    try:
+        return tuple(parse_entry(entry) for entry in config.config_entries)
+    except MusterError as error:
+        raise ConfigurationError(f"config_entries.bootstrap: {error}") from error
+
+
+def timing(config: Config) -> Timing:
+    raft = config.raft
+    return Timing(seconds(raft.heartbeat_timeout), seconds(raft.election_timeout), seconds(raft.leader_lease_timeout))
+
+
+def snapshot_policy(config: Config) -> SnapshotPolicy:
+    raft, policy = config.raft, SnapshotPolicy()
+    return SnapshotPolicy(
+        interval=seconds(raft.snapshot_interval) or policy.interval,
+        threshold=raft.snapshot_threshold or policy.threshold,
+        trailing=raft.trailing_logs or policy.trailing,
+        log_bytes=policy.log_bytes,
+    )

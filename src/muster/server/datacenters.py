@@ -1,0 +1,44 @@
+"""What a server knows of all datacenters: their names, and where their servers lie."""
+
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from muster.model.coordinates import NodeCoordinate
+
+WAN_AREA = "wan"
+
+
+class DatacenterCoordinates(Struct, frozen=True, kw_only=True):
+    """The coordinates of a datacenter's servers in the pool that joins the datacenters."""
+
+    datacenter: str = field(name="Datacenter")
+    area_id: str = field(name="AreaID", default=WAN_AREA)
+    coordinates: list[NodeCoordinate] = field(name="Coordinates", default_factory=list)
+
+
+class Datacenters(Protocol):
+    """Answered from the pool of all servers."""
+
+    def names(self) -> list[str]:
+        """All known datacenters, the nearest first."""
+        ...
+
+    def coordinates(self) -> list[DatacenterCoordinates]:
+        """Each datacenter with those of its servers whose coordinate is known."""
+        ...
+
+
+class OneDatacenter:
+    """What a server knows that is in no pool with others: its own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def names(self) -> list[str]:
+        """See Datacenters."""
+        return [self._name]
+
+    def coordinates(self) -> list[DatacenterCoordinates]:
+        """See Datacenters."""
+        return [DatacenterCoordinates(datacenter=self._name)]
