@@ -32,6 +32,7 @@ class Swim:
     __slots__ = (
         "_admit",
         "_awareness",
+        "_called_at",
         "_chance",
         "_gossiper",
         "_left_told",
@@ -68,6 +69,7 @@ class Swim:
         self._gossiper = Gossiper(now, self._membership, settings, chance, upper)
         self._prober = Prober(now, self._membership, self._gossiper, self._awareness, settings, chance)
         self._push_pull_at = now + chance.random() * settings.push_pull_interval + self._push_pull_interval()
+        self._called_at = now
         self._left_told = False
         self._settle(now, [])
 
@@ -108,6 +110,7 @@ class Swim:
 
     def receive(self, now: float, sender: Endpoint, message: Message) -> list[SwimEffect]:
         """A message arrived, by packet or as the answer to a ping by stream."""
+        self._notice_sleep(now)
         effects: list[SwimEffect] = []
         handler = self._HANDLERS.get(type(message))
         if handler is not None:
@@ -138,7 +141,7 @@ class Swim:
     def tick(self, now: float) -> list[SwimEffect]:
         """Everything that is due: suspicions that ripened, probes to send or to give up, gossip, an exchange of tables."""
         effects: list[SwimEffect] = []
-        self._check_sleep(now)
+        self._notice_sleep(now)
         self._membership.ripen(now, effects)
         self._prober.tick(now, effects)
         if now >= self._push_pull_at:
@@ -216,12 +219,14 @@ class Swim:
     def _user(self, now: float, sender: Endpoint, user: User, effects: list[SwimEffect]) -> None:
         effects.append(UserMessage(sender, user.payload))
 
-    def _check_sleep(self, now: float) -> None:
-        """If this tick comes far too late we were not running. Suspicions and probes count only the time in which we could hear."""
-        late = now - self.next_deadline()
-        if late > self.settings.probe_timeout:
-            self._membership.suspicions.postpone(late)
-            self._prober.overslept(late)
+    def _notice_sleep(self, now: float) -> None:
+        """If a deadline passed long ago we were not running. Suspicions and probes count only the time in which we could hear."""
+        called_before, self._called_at = self._called_at, now
+        if now - called_before > self.settings.probe_timeout:
+            slept = now - max(called_before, self.next_deadline())
+            if slept > self.settings.probe_timeout:
+                self._membership.suspicions.postpone(slept)
+                self._prober.overslept(slept)
 
     def _start_push_pull(self, now: float, effects: list[SwimEffect]) -> None:
         self._push_pull_at = now + self._push_pull_interval()
@@ -246,6 +251,7 @@ class Swim:
             raise Rejected(refusal)
 
     def _merge(self, now: float, push_pull: PushPull, join: bool) -> list[SwimEffect]:
+        self._notice_sleep(now)
         effects: list[SwimEffect] = []
         self._membership.merge(now, push_pull.nodes, effects)
         if push_pull.user_state:

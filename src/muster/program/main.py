@@ -135,9 +135,11 @@ class Life:
             self._finish(FORCED_END if name == "interrupt" else 1)
 
     async def leave(self) -> None:
-        """The pool was left: lets requests under way finish, then ends the process."""
+        """The pool was left: a server lets requests under way finish; then the process ends."""
         self.ending = True
-        await asyncio.sleep(seconds(self.running.config.performance.leave_drain_time))
+        config = self.running.config
+        if config.server:
+            await asyncio.sleep(seconds(config.performance.leave_drain_time))
         self.loop.call_later(ANSWER_TIME, self._finish, 0)
 
     def fail(self, _error: MusterError) -> None:

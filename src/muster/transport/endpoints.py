@@ -32,8 +32,8 @@ def from_socket(address: tuple[Any, ...]) -> Endpoint:
 
 
 def host(at: Endpoint) -> str:
-    """The address as a text, without the port."""
-    return str(ipaddress.ip_address(at[0]))
+    """The address as a text, without the port; its bytes in hexadecimal if it is none."""
+    return str(ipaddress.ip_address(at[0])) if len(at[0]) in (4, 16) else at[0].hex()
 
 
 def text(at: Endpoint) -> str:

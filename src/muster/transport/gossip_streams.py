@@ -6,7 +6,7 @@ many bytes they hold before they are whole is bounded over all of them, so that 
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from muster.model.errors import DecodeError, MusterError, Rejected
 from muster.transport.endpoints import from_socket, text
@@ -50,8 +50,7 @@ class _Stream(asyncio.Protocol):
         self._first = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's is none by its type
         self.limits.open.add(self)
         self.remote = from_socket(transport.get_extra_info("peername") or ("0.0.0.0", 0))
         local = transport.get_extra_info("sockname")

@@ -17,8 +17,10 @@ U8, U16, U32, U64 = (1 << 8) - 1, (1 << 16) - 1, (1 << 32) - 1, (1 << 64) - 1
 UNPACKING_ERRORS = (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException)
 """All that the msgpack reader raises on bad bytes."""
 
-_ITEMS = 4096
-"""The most items of one list in a packet. The reader makes room for a list's items before it has read them, at every depth of nesting."""
+_ITEMS = 1024
+"""The most items of one list in a packet: the names in a query's filter, and a query has at most 1,024 bytes.
+
+The reader makes room for a list's items before it has read them, at every depth of nesting."""
 
 Fields = dict[bytes, Any]
 

@@ -82,7 +82,7 @@ def told(effects: list[SwimEffect], *kinds: type) -> list[SwimEffect]:
 def run(member: Swim, until: float, answered: bool = False) -> list[tuple[float, SwimEffect]]:
     """Tick at every deadline up to `until`; with `answered`, every ping has its ack at once."""
     found: list[tuple[float, SwimEffect]] = []
-    while (due := member.next_deadline()) <= until:
+    while (due := max(member.next_deadline(), member._called_at)) <= until:
         assert due < math.inf
         effects = member.tick(due)
         found += [(due, effect) for effect in effects]
