@@ -41,12 +41,14 @@ class PoolAgent(AgentProcess):
     def __init__(self, folder: Path, node: str, host: Host, *arguments: str, program: Path = MUSTER, config: dict | None = None) -> None:
         self.host = host
         self.program = program
-        self.config = {"disable_update_check": True, **(config or {})}
+        self.config = config or {}
         super().__init__(
             folder, f"-data-dir={folder / 'data'}", *arguments, program=program, config=self.config, node=node, bind=host.address,
             ports=DEFAULT_PORTS, log_level="info", inside=host.inside,
         )  # fmt: skip
         self.command = [*TIES_LIFE_TO_THE_TEST, *self.command]
+        if program.name == "consul":
+            self.command.append("-hcl=disable_update_check = true")
 
     def configure(self, **settings: object) -> None:
         """Holds from the next start on."""
@@ -98,4 +100,9 @@ def until_all_see(agents: Iterable[PoolAgent], status: str, names: Iterable[str]
         held = agent.members()
         return all(held.get(name, "gone") == status for name in wanted)
 
-    until_all(agents, sees, limit, f"sees {', '.join(sorted(wanted))} {status}")
+    agents = list(agents)
+    try:
+        until_all(agents, sees, limit, f"sees {', '.join(sorted(wanted))} {status}")
+    except AssertionError as error:
+        held = "\n".join(f"{agent.node} holds {agent.members()}" for agent in agents)
+        raise AssertionError(f"{error}\n{held}") from None

@@ -83,7 +83,6 @@ def test_a_directory_of_the_real_program_does_not_start(tmp_path):
 @pytest.mark.parametrize(
     ("piece", "expected"),
     [
-        ('encrypt = "pUqJrVyVRj5jsiYEkM/tFQ=="', "encrypt"),
         ("acl = { enabled = true }", "acl.enabled"),
         ("verify_outgoing = true", "verify_outgoing"),
         ("auto_encrypt = { tls = true }", "auto_encrypt.tls"),

@@ -23,6 +23,7 @@ from muster.gossip.serf_broadcasts import SerfBroadcasts
 from muster.gossip.settings import PoolSettings
 from muster.gossip.swim import Swim
 from muster.gossip.swim_effects import NodeConflict, NodeDied, NodeJoined, NodeUpdated, SwimEffect
+from muster.gossip.whereabouts import Whereabouts
 from muster.wire.serf import JoinIntent, LeaveIntent, SerfState
 from muster.wire.serf_codec import encode_serf
 
@@ -30,9 +31,12 @@ from muster.wire.serf_codec import encode_serf
 class Attendance:
     """The members as one of them sees them, and what it has to say about them."""
 
-    __slots__ = ("_name", "_reaper", "_reconnector", "_spread", "_swim", "intents", "table")
+    __slots__ = ("_name", "_reaper", "_reconnector", "_spread", "_swim", "_whereabouts", "intents", "table")
 
-    def __init__(self, swim: Swim, settings: PoolSettings, chance: Random, clock: LamportClock, spread: SerfBroadcasts) -> None:
+    def __init__(
+        self, swim: Swim, settings: PoolSettings, chance: Random, clock: LamportClock, spread: SerfBroadcasts, whereabouts: Whereabouts
+    ) -> None:
+        self._whereabouts = whereabouts
         self._name = swim.name
         self._swim = swim
         self._spread = spread
@@ -87,14 +91,14 @@ class Attendance:
         if state.time > 0:
             self.intents.clock.witness(state.time - 1)
         effects: list[Effect] = []
-        left = set(state.left_members)
         for name in state.left_members:
             intent = LeaveIntent(time=state.status_times.get(name, 0), node=name)
             effects += self._follow(now, name, self.intents.leave(now, intent), b"")
         status_time = self.table.status_time
         for name, time in state.status_times.items():
-            if time > status_time(name) and name not in left:
-                effects += self._follow(now, name, self.intents.join(now, JoinIntent(time=time, node=name)), b"")
+            if time > status_time(name):
+                self.intents.join(now, JoinIntent(time=time, node=name))
+        self._watch_recent(now)
         return effects
 
     def announce(self, now: float) -> None:
@@ -131,10 +135,14 @@ class Attendance:
             self.announce(now)
         if outcome.rebroadcast and encoded:
             self._tell(now, name, encoded)
-        if len(self.intents.recent):
-            self._reaper.watch(now)
+        self._watch_recent(now)
         effects = list(outcome.effects)
         return effects + self._forget(self._reaper.prune(now, name)) if outcome.prune else effects
+
+    def _watch_recent(self, now: float) -> None:
+        """Intents about strangers are to be forgotten some day."""
+        if len(self.intents.recent):
+            self._reaper.watch(now)
 
     def _tell(self, now: float, name: str, encoded: bytes) -> None:
         self._spread.spread_intent(name, encoded, len(self.table))
@@ -146,5 +154,6 @@ class Attendance:
             member = None if name == self._name else self.table.forget(name)
             if member is not None:
                 self._swim.forget(name)
+                self._whereabouts.forget(name)
                 effects.append(MemberReaped(member))
         return effects

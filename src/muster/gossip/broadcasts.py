@@ -69,9 +69,10 @@ class BroadcastQueue:
         """
         taken: list[Broadcast] = []
         for tier in self._tiers:
-            room = self._take_from(tier, taken, overhead, room, most)
-            if room <= overhead or len(taken) == most:
-                break
+            if tier:
+                room = self._take_from(tier, taken, overhead, room, most)
+                if room <= overhead or len(taken) == most:
+                    break
         for broadcast in taken:
             self._sent(broadcast, limit)
         return [broadcast.message for broadcast in taken]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from muster.gossip.answering import Answering
 from muster.gossip.attendance import Attendance
-from muster.gossip.effects import Effect, MemberReaped
+from muster.gossip.effects import Effect
 from muster.gossip.endpoints import endpoint_of
 from muster.gossip.events import UserEvents
 from muster.gossip.lamport import is_plausible
@@ -56,17 +56,6 @@ class Hearing:
         self.departure = departure
         self.undecodable = 0
         """Messages of Serf that could not be read."""
-
-    def forget_due(self, now: float) -> list[Effect]:
-        """Forget who is gone for long enough."""
-        return self._without_traces(self.attendance.forget_due(now))
-
-    def _without_traces(self, effects: list[Effect]) -> list[Effect]:
-        """The coordinates of members that are forgotten go with them."""
-        for effect in effects:
-            if isinstance(effect, MemberReaped):
-                self.whereabouts.forget(effect.member.name)
-        return effects
 
     def above(self, now: float, effects: list[SwimEffect]) -> list[Effect]:
         """What the failure detector's effects are for the host; those for the network stay as they are."""
@@ -117,7 +106,7 @@ class Hearing:
             self.answering.received.clock.witness(state.query_time - 1)
         if state.event_time > 0:
             self.events.clock.witness(state.event_time - 1)
-        return [*self._without_traces(self.attendance.merge(now, state)), *self.events.replay(state.events)]
+        return [*self.attendance.merge(now, state), *self.events.replay(state.events)]
 
     def _state(self, encoded: bytes) -> SerfState | None:
         try:
@@ -134,7 +123,7 @@ class Hearing:
             self.events.ignore_before(state.event_time)
 
     def _leave_intent(self, now: float, intent: LeaveIntent, encoded: bytes) -> list[Effect]:
-        return self._without_traces(self.attendance.heard_leave(now, intent, encoded))
+        return self.attendance.heard_leave(now, intent, encoded)
 
     def _join_intent(self, now: float, intent: JoinIntent, encoded: bytes) -> list[Effect]:
         return self.attendance.heard_join(now, intent, encoded)

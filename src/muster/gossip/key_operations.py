@@ -26,12 +26,12 @@ class KeyOperation:
     `keys` and `primary_keys` count the members that hold a key (in base64); `messages` are by member.
     """
 
-    __slots__ = ("ended", "error_count", "keys", "messages", "node_count", "primary_keys", "response_count", "ticket")
+    __slots__ = ("_answered", "ended", "error_count", "keys", "messages", "node_count", "primary_keys", "ticket")
 
     def __init__(self, ticket: int, node_count: int) -> None:
         self.ticket = ticket
         self.node_count = node_count
-        self.response_count = 0
+        self._answered: set[str] = set()
         self.error_count = 0
         self.messages: dict[str, str] = {}
         self.keys: dict[str, int] = {}
@@ -42,12 +42,17 @@ class KeyOperation:
         """Take what belongs to this operation of the pool's effects; whether the operation is over."""
         match effect:
             case QueryAnswered(ticket, node, payload) if ticket == self.ticket and not self.is_over:
-                self._answered(node, payload)
+                self._take(node, payload)
             case QueryEnded(ticket) if ticket == self.ticket:
                 self.ended = True
             case _:
                 pass
         return self.is_over
+
+    @property
+    def response_count(self) -> int:
+        """How many members answered, well or not."""
+        return len(self._answered)
 
     @property
     def is_over(self) -> bool:
@@ -63,8 +68,10 @@ class KeyOperation:
             return f"{self.response_count}/{self.node_count} nodes reported success"
         return ""
 
-    def _answered(self, node: str, payload: bytes) -> None:
-        self.response_count += 1
+    def _take(self, node: str, payload: bytes) -> None:
+        if node in self._answered:
+            return
+        self._answered.add(node)
         try:
             answer = _answer(payload)
         except DecodeError as error:

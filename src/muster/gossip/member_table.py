@@ -131,10 +131,9 @@ class MemberTable:
 
     def status_times(self) -> dict[str, int]:
         """The same of all members."""
-        known = self._status_times
-        times = dict.fromkeys((record.name for record in self._nodes.records() if record.is_up), 0)
-        times.update(dict.fromkeys(self.departed, 0))
-        times.update((name, time) for name, time in known.items() if name in times)
+        time_of = self._status_times.get
+        times = {record.name: time_of(record.name, 0) for record in self._nodes.records() if record.is_up}
+        times.update((name, time_of(name, 0)) for name in self.departed)
         return times
 
     def set_status_time(self, name: str, time: int) -> None:

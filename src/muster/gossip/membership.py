@@ -6,7 +6,6 @@ Source: SWIM (DSN 2002), section 4.2; reference of the gossip wire, section 2.
 """
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar
 
 from muster.gossip.awareness import Awareness
 from muster.gossip.broadcasts import BroadcastQueue
@@ -23,6 +22,7 @@ from muster.wire.gossip_codec import encode_message
 HIGHEST_INCARNATION = (1 << 32) - 1  # 32 bits on the wire
 META_LIMIT = 512  # bytes of tags that the peers allow
 NAME_LIMIT = 512  # bytes; with META_LIMIT an alive still fits in a packet
+SINGLE_OVERHEAD = 4  # bytes of a compound with one message
 CONFLICT_LIMIT = 1024
 """The most conflicts that are remembered as told."""
 
@@ -75,7 +75,7 @@ class Membership:
         transition = self._transition(now, news)
         if transition.action is Action.IGNORE or (isinstance(news, Alive) and not self._admits(news)):
             return
-        self._ACTIONS[transition.action](self, now, news, transition, effects)
+        self._act(now, news, transition, effects)
 
     def merge(self, now: float, lines: Iterable[NodeState], effects: list[SwimEffect]) -> None:
         """Take in somebody's whole table."""
@@ -96,6 +96,8 @@ class Membership:
         own = self.own
         if own.status is NodeStatus.LEFT:
             return
+        if endpoint != own.endpoint:
+            self._claims[own.name, own.endpoint] = None  # what is still said of us from there is no conflict to tell
         incarnation = self.refuting_incarnation(own.incarnation)
         self._declare(NodeRecord(own.name, endpoint, meta, own.versions, incarnation, own.status, own.changed))
         effects.append(NodeUpdated(own.name, endpoint, meta, own.versions))
@@ -208,13 +210,34 @@ class Membership:
         )
         return not self._admit([line])
 
-    def _take_in(self, now: float, alive: Alive, transition: Transition, effects: list[SwimEffect]) -> None:
+    def _act(self, now: float, news: Alive | Suspect | Dead, transition: Transition, effects: list[SwimEffect]) -> None:
+        match transition.action, news:
+            case Action.JOIN, Alive():
+                self._take_in(now, news, effects)
+            case Action.UPDATE, Alive():
+                self._update(now, news, effects)
+            case Action.CONFLICT, Alive():
+                self._tell_conflict(news, effects)
+            case Action.SUSPECT, Suspect():
+                self._turn(now, news, transition)
+                self.suspicions.start(news.node, self._suspicion(now, news.accuser))
+            case Action.CONFIRM, Suspect():
+                self.suspicions.confirm(news.node, news.accuser)
+                self._spread(news)
+            case Action.BURY, Dead():
+                self.suspicions.clear(news.node)
+                self._turn(now, news, transition)
+                effects.append(NodeDied(news.node, left=transition.becomes is State.LEFT))
+            case Action.REFUTE, _:
+                self._refute(news.incarnation)
+
+    def _take_in(self, now: float, alive: Alive, effects: list[SwimEffect]) -> None:
         record = _record(alive, now)
         self.nodes.put(record)
         self._spread(record.alive_message())
         effects.append(NodeJoined(record.name, record.endpoint, record.meta, record.versions))
 
-    def _update(self, now: float, alive: Alive, transition: Transition, effects: list[SwimEffect]) -> None:
+    def _update(self, now: float, alive: Alive, effects: list[SwimEffect]) -> None:
         known = self.nodes.get(alive.node)
         assert known is not None, "only known nodes are updated"
         self.suspicions.clear(alive.node)
@@ -224,7 +247,7 @@ class Membership:
         if record.meta != known.meta:
             effects.append(NodeUpdated(record.name, record.endpoint, record.meta, record.versions))
 
-    def _tell_conflict(self, now: float, alive: Alive, transition: Transition, effects: list[SwimEffect]) -> None:
+    def _tell_conflict(self, alive: Alive, effects: list[SwimEffect]) -> None:
         endpoint = endpoint_of(alive.address, alive.port)
         assert endpoint is not None, "a well-formed alive has one"
         claim = alive.node, endpoint
@@ -233,10 +256,6 @@ class Membership:
                 del self._claims[next(iter(self._claims))]
             self._claims[claim] = None
             effects.append(NodeConflict(*claim))
-
-    def _suspect(self, now: float, suspect: Suspect, transition: Transition, effects: list[SwimEffect]) -> None:
-        self._turn(now, suspect, transition)
-        self.suspicions.start(suspect.node, self._suspicion(now, suspect.accuser))
 
     def _suspicion(self, now: float, accuser: str) -> Suspicion:
         """Two probe intervals less than the multiplier says are to pass until the others confirm: so many can be expected to."""
@@ -247,25 +266,17 @@ class Membership:
         minimum = minimum_suspicion_time(settings.suspicion_multiplier, members, settings.probe_interval)
         return Suspicion(now, accuser, expected, minimum, minimum * settings.suspicion_maximum_multiplier)
 
-    def _confirm(self, now: float, suspect: Suspect, transition: Transition, effects: list[SwimEffect]) -> None:
-        self.suspicions.confirm(suspect.node, suspect.accuser)
-        self._spread(suspect)
-
-    def _bury(self, now: float, dead: Dead, transition: Transition, effects: list[SwimEffect]) -> None:
-        self.suspicions.clear(dead.node)
-        self._turn(now, dead, transition)
-        effects.append(NodeDied(dead.node, left=transition.becomes is State.LEFT))
-
     def _turn(self, now: float, news: Suspect | Dead, transition: Transition) -> None:
         record = self.nodes.get(news.node)
         assert record is not None, "news of unknown nodes is ignored"
         self.nodes.put(record.turned(now, _STATUSES[transition.becomes], news.incarnation))
         self._spread(news)
 
-    def _refute(self, now: float, news: Alive | Suspect | Dead, transition: Transition, effects: list[SwimEffect]) -> None:
+    def _refute(self, accused: int) -> None:
+        """Live on above the incarnation that was spoken ill of."""
         own = self.own
         self._awareness.worsen()
-        self._declare(own.turned(own.changed, NodeStatus.ALIVE, self.refuting_incarnation(news.incarnation)))
+        self._declare(own.turned(own.changed, NodeStatus.ALIVE, self.refuting_incarnation(accused)))
 
     def _declare(self, ourselves: NodeRecord) -> None:
         self.own = ourselves
@@ -273,18 +284,13 @@ class Membership:
         self._spread(ourselves.alive_message())
 
     def _spread(self, news: Alive | Suspect | Dead) -> None:
-        self.broadcasts.queue(news.node, encode_message(news))
+        """Tell others, instead of what was to be told of this node before. What fits in no packet cannot be told."""
+        message = encode_message(news)
+        if len(message) > self._settings.packet_size - self._settings.packet_overhead - SINGLE_OVERHEAD:
+            self.broadcasts.drop(news.node)
+            return
+        self.broadcasts.queue(news.node, message)
         self.broadcasts.prune(max(self._settings.minimum_queue_depth, 2 * len(self.nodes)))
-
-    _ACTIONS: ClassVar[dict[Action, Callable[..., None]]] = {
-        Action.JOIN: _take_in,
-        Action.UPDATE: _update,
-        Action.CONFLICT: _tell_conflict,
-        Action.SUSPECT: _suspect,
-        Action.CONFIRM: _confirm,
-        Action.BURY: _bury,
-        Action.REFUTE: _refute,
-    }
 
 
 def _record(alive: Alive, changed: float) -> NodeRecord:

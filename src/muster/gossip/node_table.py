@@ -15,6 +15,8 @@ from muster.wire.gossip import Alive, Endpoint, NodeState
 MEMBER_LIMIT = 1 << 17
 """The most nodes a table takes; twice what the largest pools known of hold. What comes beyond is a flood of made-up names."""
 
+TRIES = 3000
+"""The most places looked at for some random nodes; enough to find one in a hundred, and about a millisecond."""
 CHECKSUM_PROTOCOL = 5  # the protocol that brought checksums
 
 
@@ -172,10 +174,10 @@ class NodeTable:
         self._forgotten.clear()
 
     def random_nodes(self, count: int, chance: Random, is_wanted: Callable[[NodeRecord], bool]) -> list[NodeRecord]:
-        """At most `count` different nodes that are wanted. The search gives up after three tries a node, as the peers' does."""
+        """At most `count` different nodes that are wanted; fewer if they are hard to find, as with the peers after three tries a node."""
         found: list[NodeRecord] = []
         places = self.places
-        for _ in range(3 * places):
+        for _ in range(min(3 * places, TRIES)):
             if len(found) == count:
                 break
             record = self.at(int(chance.random() * places))

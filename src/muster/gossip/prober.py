@@ -19,6 +19,8 @@ from muster.wire.gossip import Ack, Endpoint, IndirectPing, Nack, Ping, Suspect
 from muster.wire.gossip_codec import encode_message
 
 NACK_PROTOCOL = 4  # the protocol that brought nacks
+DRAWS = 4096
+"""The most places of the ring that one tick passes over, some milliseconds."""
 STREAM_PING_PROTOCOL = 3  # the protocol that brought pings by stream
 
 
@@ -81,7 +83,7 @@ class Prober:
     def overslept(self, by: float) -> None:
         """Nobody could be heard for so long: what we slept through is not the target's silence."""
         if self._probe is not None:
-            self._probe.deadline += by
+            self._probe.overslept(by)
 
     def ack(self, now: float, ack: Ack, effects: list[SwimEffect]) -> None:
         """An ack for our probe by any way ends it well, one for a relay goes to who asked; any other comes too late."""
@@ -126,9 +128,9 @@ class Prober:
         return Send(target.endpoint, messages, target.name, target.reads_checksums)
 
     def _next_target(self, now: float) -> NodeRecord | None:
-        """The next of the ring that is not ourselves and not gone."""
+        """The next of the ring that is not ourselves and not gone; None if none is left, or all were gone for a long stretch."""
         nodes = self._membership.nodes
-        for _ in range(nodes.places + 1):
+        for _ in range(min(nodes.places + 1, DRAWS)):
             place = self._ring.draw(nodes.places)
             if place is None:
                 self._membership.forget_the_long_dead(now)
@@ -156,7 +158,7 @@ class Prober:
     def _succeed(self, now: float, probe: Probe, ack: Ack, effects: list[SwimEffect]) -> None:
         self._probe = None
         self._awareness.improve()
-        if probe.is_direct:
+        if probe.measures:
             effects.append(ProbeSucceeded(probe.target.name, now - probe.sent, ack.payload))
 
     def _fail(self, now: float, probe: Probe, effects: list[SwimEffect]) -> None:

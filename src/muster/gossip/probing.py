@@ -18,7 +18,7 @@ SEQUENCES = 1 << 32  # sequence numbers are 32 bits wide
 class Probe:
     """One probe of one member. It starts with a ping; unanswered, it goes on by detours until its deadline."""
 
-    __slots__ = ("deadline", "expected_nacks", "is_direct", "nacks", "sent", "sequence", "target")
+    __slots__ = ("deadline", "expected_nacks", "is_direct", "measures", "nacks", "sent", "sequence", "target")
 
     def __init__(self, now: float, sequence: int, target: NodeRecord, timeout: float) -> None:
         """The ping is sent `now` and waited for `timeout` seconds."""
@@ -28,14 +28,21 @@ class Probe:
         self.deadline = now + timeout
         self.is_direct = True
         """No detour was taken yet: an ack can only come straight from the target."""
+        self.measures = True
+        """The time until the ack is that of the way."""
         self.expected_nacks = 0
         self.nacks = 0
 
     def go_around(self, deadline: float, expected_nacks: int) -> None:
         """The ping was not answered in time; others were asked."""
-        self.is_direct = False
+        self.is_direct = self.measures = False
         self.deadline = deadline
         self.expected_nacks = expected_nacks
+
+    def overslept(self, by: float) -> None:
+        """Nobody could be heard for so long."""
+        self.measures = False
+        self.deadline += by
 
     def own_fault(self) -> int:
         """How much the failed probe says about ourselves: the helpers that we did not hear either, or 1 if none would tell."""

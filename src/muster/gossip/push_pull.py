@@ -45,10 +45,10 @@ def have_meaning(versions: bytes) -> bool:
 def incompatibility(lines: Iterable[NodeState], ours: Iterable[NodeState]) -> str:
     """Why two tables cannot become one pool, or an empty text: a node speaks a version that another does not understand."""
     members = [line for line in (*lines, *ours) if len(line.versions) >= 6]
-    alive = [line for line in members if line.state == _ALIVE]
+    alive = {line.versions for line in members if line.state == _ALIVE}
     for kind, first in (("protocol", 0), ("delegate protocol", 3)):
-        least = max((line.versions[first] for line in alive), default=0)
-        most = min((line.versions[first + 1] for line in alive), default=255)
+        least = max((versions[first] for versions in alive), default=0)
+        most = min((versions[first + 1] for versions in alive), default=255)
         for line in members:
             spoken = line.versions[first + 2]
             if not least <= spoken <= most:

@@ -47,7 +47,7 @@ class Reaper:
         return [name]
 
     def due(self, now: float) -> list[str]:
-        """Who is to be forgotten by now."""
+        """Who is to be forgotten by now, unless it is alive again."""
         names = self._due_prunes(now)
         if now >= self._next:
             names += [name for name, gone in self._members.departed.items() if self._is_over(now, gone) and name not in names]
@@ -61,7 +61,7 @@ class Reaper:
         names = [name for name, due in self._prunes.items() if due <= now]
         for name in names:
             del self._prunes[name]
-        return [name for name in names if self._members.status(name) not in (None, MemberStatus.ALIVE)]
+        return names
 
     def _is_over(self, now: float, gone: Departed) -> bool:
         """Whether a member was gone for long enough."""

@@ -94,7 +94,7 @@ class Serf:
         self._whereabouts = Whereabouts(chance)
         admission = None if admit is everybody else self._refusal
         self.swim = Swim(now, name, endpoint, _meta(tags), versions, settings, chance, self, admission, roster)
-        self._attendance = Attendance(self.swim, settings, chance, LamportClock(clocks.member + 1), self._spread)
+        self._attendance = Attendance(self.swim, settings, chance, LamportClock(clocks.member + 1), self._spread, self._whereabouts)
         self._events = UserEvents(settings, LamportClock(clocks.event + 1))
         queries = LamportClock(clocks.query + 1)
         self._answering = Answering(self.swim, self._attendance.table, settings, chance, queries, self._spread, keyring)
@@ -205,7 +205,7 @@ class Serf:
         effects = self._hearing.above(now, self.swim.tick(now))
         if now >= self._own_deadline():
             effects += self._answering.asked.tick(now)
-            effects += self._hearing.forget_due(now)
+            effects += self._attendance.forget_due(now)
             effects += self._hearing.above(now, self._attendance.reconnect(now))
         if self._departure.phase is not Phase.STAYING:
             effects += self._go_on_leaving(now)

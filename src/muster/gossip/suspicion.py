@@ -107,6 +107,8 @@ class Suspicions:
 
     def next_deadline(self) -> float:
         """When the next suspicion ripens; infinite if none runs."""
+        if not self._due:
+            return math.inf
         self._drop_outdated()
         return self._due[0][0] if self._due else math.inf
 

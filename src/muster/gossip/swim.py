@@ -7,9 +7,8 @@ Source: Das, Gupta, Motivala, "SWIM" (DSN 2002), sections 3 and 4; Dadgar et al.
 section 2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Any, ClassVar
 
 from muster.gossip.awareness import Awareness
 from muster.gossip.effects import Exchange, Send
@@ -20,6 +19,7 @@ from muster.gossip.node_table import NOBODY, NodeRecord, NodeStatus, NodeTable, 
 from muster.gossip.prober import Prober
 from muster.gossip.push_pull import incompatibility, scaled_interval
 from muster.gossip.settings import PoolSettings
+from muster.gossip.suspicion import Suspicions
 from muster.gossip.swim_effects import LeftPool, SwimEffect, UserMessage, UserState
 from muster.model.errors import Rejected
 from muster.wire.gossip import Ack, Alive, Dead, Endpoint, IndirectPing, Message, Nack, Ping, PushPull, Suspect, User
@@ -99,6 +99,11 @@ class Swim:
         return self._awareness.score
 
     @property
+    def suspicions(self) -> Suspicions:
+        """The suspicions that run here."""
+        return self._membership.suspicions
+
+    @property
     def queue_depth(self) -> int:
         """Broadcasts about nodes that wait or are sent again."""
         return len(self._membership.broadcasts)
@@ -109,13 +114,25 @@ class Swim:
         return self._membership.has_left
 
     def receive(self, now: float, sender: Endpoint, message: Message) -> list[SwimEffect]:
-        """A message arrived, by packet or as the answer to a ping by stream."""
+        """A message arrived, by packet or as the answer to a ping by stream. What belongs into an exchange is ignored."""
         self._notice_sleep(now)
         effects: list[SwimEffect] = []
-        handler = self._HANDLERS.get(type(message))
-        if handler is not None:
-            handler(self, now, sender, message, effects)
-            self._settle(now, effects)
+        match message:
+            case Ping():
+                self._answer(sender, message, effects)
+            case Ack():
+                self._prober.ack(now, message, effects)
+            case Alive() | Suspect() | Dead():
+                self._membership.hear(now, message, effects)
+            case User():
+                effects.append(UserMessage(sender, message.payload))
+            case IndirectPing():
+                self._prober.help(now, sender, message, effects)
+            case Nack():
+                self._prober.nack(message)
+            case _:
+                return effects
+        self._settle(now, effects)
         return effects
 
     def receive_exchange(self, now: float, sender: Endpoint, push_pull: PushPull) -> tuple[bytes, list[SwimEffect]]:
@@ -194,7 +211,7 @@ class Swim:
         """The layer above forgets this member: so do we."""
         self._membership.forget(name)
 
-    def _ping(self, now: float, sender: Endpoint, ping: Ping, effects: list[SwimEffect]) -> None:
+    def _answer(self, sender: Endpoint, ping: Ping, effects: list[SwimEffect]) -> None:
         if self._is_asked(ping):
             to = endpoint_of(ping.source_address, ping.source_port) or sender
             ack = Ack(sequence=ping.sequence, payload=self._upper.ack_payload())
@@ -203,21 +220,6 @@ class Swim:
     def _is_asked(self, ping: Ping) -> bool:
         """Whether it is us who is asked, not somebody who had our address before."""
         return ping.node in ("", self.name)
-
-    def _indirect_ping(self, now: float, sender: Endpoint, asked: IndirectPing, effects: list[SwimEffect]) -> None:
-        self._prober.help(now, sender, asked, effects)
-
-    def _ack(self, now: float, sender: Endpoint, ack: Ack, effects: list[SwimEffect]) -> None:
-        self._prober.ack(now, ack, effects)
-
-    def _nack(self, now: float, sender: Endpoint, nack: Nack, effects: list[SwimEffect]) -> None:
-        self._prober.nack(nack)
-
-    def _news(self, now: float, sender: Endpoint, news: Alive | Suspect | Dead, effects: list[SwimEffect]) -> None:
-        self._membership.hear(now, news, effects)
-
-    def _user(self, now: float, sender: Endpoint, user: User, effects: list[SwimEffect]) -> None:
-        effects.append(UserMessage(sender, user.payload))
 
     def _notice_sleep(self, now: float) -> None:
         """If a deadline passed long ago we were not running. Suspicions and probes count only the time in which we could hear."""
@@ -268,19 +270,8 @@ class Swim:
     def _settle(self, now: float, effects: list[SwimEffect]) -> None:
         """What every call ends with: news wakes the gossip, and a leave that was told is done."""
         membership = self._membership
-        if membership.broadcasts:
+        if membership.broadcasts and len(membership.nodes) > 1:
             self._gossiper.wake(now)
         if not self._left_told and membership.has_left and (self.name not in membership.broadcasts or not membership.anybody_else()):
             self._left_told = True
             effects.append(LeftPool())
-
-    _HANDLERS: ClassVar[dict[type, Callable[..., Any]]] = {
-        Ping: _ping,
-        IndirectPing: _indirect_ping,
-        Ack: _ack,
-        Nack: _nack,
-        Suspect: _news,
-        Alive: _news,
-        Dead: _news,
-        User: _user,
-    }

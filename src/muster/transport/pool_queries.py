@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from muster.gossip.effects import QueryAcknowledged, QueryAnswered, QueryEnded
 from muster.gossip.key_operations import KeyCommand, KeyOperation
-from muster.gossip.keyring import KEY_SIZES, decode_key
+from muster.gossip.keyring import decode_key
 from muster.model.errors import Rejected
 
 QueryNews = QueryAcknowledged | QueryAnswered
@@ -99,11 +99,10 @@ class KeyInquiry:
 
 
 def key_command(operation: str, key: str) -> tuple[KeyCommand, bytes]:
-    """What `install`, `use`, `remove` or `list` asks of the members, and the key's bytes; `Rejected` for anything else, or a bad key."""
+    """What `install`, `use`, `remove` or `list` asks of the members, and the key's bytes; `Rejected` for anything else, or a
+    key that is no base64. Its size is for the members to judge."""
     command = _KEY_COMMANDS.get(operation)
     if command is None:
         raise Rejected(f"no key operation is called {operation!r}; install, use, remove and list are")
     raw = decode_key(key) if command is not KeyCommand.LIST else b""
-    if command is not KeyCommand.LIST and len(raw) not in KEY_SIZES:
-        raise Rejected("key size must be 16, 24 or 32 bytes")
     return command, raw

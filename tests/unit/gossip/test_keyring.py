@@ -30,7 +30,7 @@ def test_installing_adds_a_key_behind_the_others_once():
 
 @pytest.mark.parametrize("size", [0, 15, 17, 31, 33])
 def test_a_key_of_another_size_is_refused(size):
-    with pytest.raises(Rejected, match="^key size must be 16, 24 or 32 bytes$"):
+    with pytest.raises(Rejected, match=r"^key size must be 16, 24 or 32 bytes$"):
         Keyring([A]).install(b"x" * size)
 
 
@@ -42,13 +42,13 @@ def test_using_a_key_makes_it_the_primary_one_and_keeps_the_rest():
 
 
 def test_a_key_that_is_not_installed_cannot_be_used():
-    with pytest.raises(Rejected, match="^Requested key is not in the keyring$"):
+    with pytest.raises(Rejected, match=r"^Requested key is not in the keyring$"):
         Keyring([A]).use(B)
 
 
 def test_the_primary_key_cannot_be_removed():
     ring = Keyring([A, B])
-    with pytest.raises(Rejected, match="^Removing the primary key is not allowed$"):
+    with pytest.raises(Rejected, match=r"^Removing the primary key is not allowed$"):
         ring.remove(A)
     assert ring.keys == (A, B)
 

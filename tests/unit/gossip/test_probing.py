@@ -1,5 +1,6 @@
 """Probes, direct and by detours; pings for others; and what they say about the member that makes them."""
 
+import itertools
 import math
 
 import msgspec
@@ -28,7 +29,7 @@ def test_every_probe_interval_one_member_is_pinged_each_once_a_round():
     names = [name for _, name in pings]
     rounds = [set(names[start : start + 4]) for start in range(0, 8, 4)]
     assert rounds == [{"n2", "n3", "n4", "n5"}] * 2
-    assert [later[0] - earlier[0] for earlier, later in zip(pings, pings[1:])] == pytest.approx([1.0] * (len(pings) - 1))
+    assert [later[0] - earlier[0] for earlier, later in itertools.pairwise(pings)] == pytest.approx([1.0] * (len(pings) - 1))
 
 
 def test_a_ping_names_its_target_and_where_to_answer():
@@ -186,7 +187,7 @@ def test_after_a_probe_that_outlasted_its_interval_the_next_begins_at_once():
 def test_a_probe_that_outlasts_its_interval_delays_the_next_but_never_makes_two():
     member = swim("n1", "n2", "n3", "n4", "n5")
     pings = [now for now, effect in run(member, 60.0) for name, _ in sent([effect], Ping)]
-    assert all(later - earlier > 0.99 for earlier, later in zip(pings, pings[1:]))
+    assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(pings))
 
 
 def test_a_ping_is_answered_to_where_it_says_and_with_what_the_layer_above_adds():
@@ -289,6 +290,13 @@ def test_who_sleeps_through_its_own_deadlines_does_not_hold_it_against_others(fi
     address, port = endpoint("n2")
     member.receive(woken, endpoint("n3"), Alive(incarnation=2, node="n2", address=address, port=port, versions=VERSIONS))
     assert member.nodes.get("n2").status is NodeStatus.ALIVE
+
+
+def test_an_ack_after_a_sleep_ends_the_probe_but_measures_nothing():
+    member = swim("n1", "n2")
+    now, _, ping = next_probe(member)
+    assert member.receive(now + 600.0, endpoint("n2"), Ack(sequence=ping.sequence)) == []
+    assert member._prober._probe is None
 
 
 def test_who_slept_still_declares_the_dead_dead_after_the_rest_of_the_time():

@@ -1,5 +1,7 @@
 """Whole tables: how often they are exchanged, what a line says, and which pools cannot be one."""
 
+import itertools
+
 import pytest
 from swim_parts import VERSIONS, alive, endpoint, news, record, run, swim, told
 
@@ -155,7 +157,7 @@ def test_tables_are_exchanged_with_a_random_living_member_in_regular_intervals()
     exchanges = [(now, effect) for now, effect in run(member, 300.0, answered=True) if isinstance(effect, Exchange)]
     times = [now for now, _ in exchanges]
     assert 30.0 <= times[0] <= 60.0
-    assert [later - earlier for earlier, later in zip(times, times[1:])] == pytest.approx([30.0] * (len(times) - 1))
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == pytest.approx([30.0] * (len(times) - 1))
     assert {effect.node for _, effect in exchanges} <= {"n2", "n3"}
     assert all(effect.join == 0 and not decode_message(effect.message).join for _, effect in exchanges)
 

@@ -5,7 +5,7 @@ import math
 
 import msgspec
 import pytest
-from swim_parts import VERSIONS, Quiet, alive, endpoint, news, record, run, sent, swim, told
+from swim_parts import VERSIONS, Quiet, alive, endpoint, news, record, run, sent, swim
 
 from muster.gossip.broadcasts import retransmit_limit
 from muster.gossip.effects import Send
@@ -31,7 +31,13 @@ def dead(node: str, accuser: str = "n3", incarnation: int = 1) -> Dead:
 
 def about(status: NodeStatus | None, incarnation: int = 5, changed: float = 0.0):
     """n1 among n3, n4 and n5, to whom n2 stands so."""
-    member = swim("n1", "n3", "n4", "n5", others=() if status is None else (record("n2", ALIVE if status is SUSPECT else status, incarnation, changed),))
+    member = swim(
+        "n1",
+        "n3",
+        "n4",
+        "n5",
+        others=() if status is None else (record("n2", ALIVE if status is SUSPECT else status, incarnation, changed),),
+    )
     if status is SUSPECT:
         member.receive(changed, N9, suspect("n2", "n3", incarnation))
     return member
@@ -310,6 +316,31 @@ def test_a_member_that_starts_announces_itself():
     assert news(fresh) == [alive("n1", 1)]
 
 
+def test_after_a_change_of_address_what_is_still_said_from_the_old_one_is_no_conflict():
+    member = swim("n1", "n2")
+    member.update_endpoint(0.0, endpoint("n8"))
+    assert member.receive(0.0, N9, alive("n1", 1)) == []
+    assert member.receive(0.0, N9, alive("n1", 1, at="n7")) == [NodeConflict("n1", endpoint("n7"))]
+
+
+def test_what_fits_in_no_packet_is_believed_but_not_told_on():
+    member = swim("n1", "n2")
+    assert member.receive(0.0, N9, dead("n2", "n" * 1400)) == [NodeDied("n2", False)]
+    assert member.queue_depth == 0
+
+
+def test_a_member_alone_sleeps_though_it_has_itself_to_tell_of():
+    fresh = swim("n1", others=(record("n1", meta=b"what it was"),))
+    calls = 0
+    while (now := fresh.next_deadline()) < 20.0:
+        fresh.tick(now)
+        calls += 1
+    assert fresh.queue_depth == 1
+    assert calls <= 22
+    fresh.receive(20.0, N9, alive("n2"))
+    assert fresh.next_deadline() <= 20.2
+
+
 def leaving(*names: str):
     member = swim(*names)
     return member, member.leave(0.0)
@@ -472,4 +503,6 @@ def test_every_state_has_a_row_for_every_news_and_no_cause_two():
 def test_every_condition_and_action_of_the_table_is_used_and_rows_that_ignore_change_nothing():
     assert {row.condition for row in TRANSITIONS} == set(Condition)
     assert {row.action for row in TRANSITIONS} == set(Action)
-    assert all(row.becomes is row.state for row in TRANSITIONS if row.action in (Action.IGNORE, Action.CONFLICT, Action.CONFIRM, Action.REFUTE))
+    assert all(
+        row.becomes is row.state for row in TRANSITIONS if row.action in (Action.IGNORE, Action.CONFLICT, Action.CONFIRM, Action.REFUTE)
+    )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -85,10 +85,16 @@ async def sockets(
         opened.close()
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    while True:
+        if condition():
+            return
+        await asyncio.sleep(0)
+
+
 async def refused(opened: GossipSockets, count: int = 1) -> None:
     """Until so much was dropped."""
-    while opened.dropped < count:
-        await asyncio.sleep(0)
+    await eventually(lambda: opened.dropped >= count)
 
 
 # ------------------------------------------------------------------ packets
@@ -267,8 +273,7 @@ async def test_no_more_streams_than_the_limit_are_open_at_once() -> None:
         assert there.limits.incoming == 2
         for _, writer in streams:
             writer.close()
-        while there.limits.open:
-            await asyncio.sleep(0)
+        await eventually(lambda: not there.limits.open)
         assert there.limits.incoming == 0
 
 
@@ -280,8 +285,7 @@ async def test_unfinished_streams_hold_no_more_bytes_than_the_limit(monkeypatch:
         await until_closed(reader)
         assert there.dropped == 1
         writer.close()
-        while there.limits.open:
-            await asyncio.sleep(0)
+        await eventually(lambda: not there.limits.open)
         assert there.limits.bytes == 0
 
 
@@ -297,8 +301,7 @@ async def test_closing_ends_open_streams() -> None:
     async with sockets() as there:
         reader, writer = await asyncio.open_connection("127.0.0.1", there.endpoint[1])
         writer.write(b"\x06")
-        while not there.limits.open:
-            await asyncio.sleep(0)
+        await eventually(lambda: bool(there.limits.open))
     assert await until_closed(reader) == b""
     writer.close()
 

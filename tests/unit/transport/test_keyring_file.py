@@ -49,5 +49,5 @@ def test_a_file_that_holds_no_keys_stops_the_start_and_is_named(tmp_path: Path, 
 
 
 def test_a_configured_key_that_is_none_says_what_would_be_right() -> None:
-    with pytest.raises(ConfigurationError, match="encrypt: .*16, 24 or 32 bytes in base64 would be right"):
+    with pytest.raises(ConfigurationError, match=r"encrypt: .*16, 24 or 32 bytes in base64 would be right"):
         keyring(["not a key"], "encrypt")

@@ -122,7 +122,7 @@ async def test_a_service_that_nobody_offers_is_refused(tmp_path: Path) -> None:
 async def test_name_servers_that_do_not_answer_are_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(LookupFailed, match="lookup _muster._tcp.example.: 127.0.0.1 did not answer"):
+    with pytest.raises(LookupFailed, match=r"lookup _muster\._tcp\.example\.: 127\.0\.0\.1 did not answer"):
         await Resolver(resolv(tmp_path, "127.0.0.1"), port).endpoints("_muster._tcp.example", 1)
     with pytest.raises(LookupFailed, match="no name server is configured"):
         await Resolver(resolv(tmp_path), port).endpoints("_muster._tcp.example", 1)

@@ -173,4 +173,4 @@ def intervals(whole: Tree, dev: bool) -> sections.Intervals:
     for field, value in settings.items():
         if value <= 0:
             raise ConfigurationError(f"config: {names[field]}: {format_duration(value)} is not positive; the default would be right")
-    return sections.Intervals(**({"server_health": 10 * MILLISECOND} if dev else {}) | settings)
+    return sections.Intervals(**({"server_health": 200 * MILLISECOND} if dev else {}) | settings)

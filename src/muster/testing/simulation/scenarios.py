@@ -17,6 +17,7 @@ from muster.testing.simulation.invariants import EventsComeOnce, step_invariants
 TROUBLE = 60.0  # seconds in which things go wrong
 QUIET = 150.0  # seconds after which all must be well again
 NOTICE = 75.0  # seconds after which a crash must be known to all: more than the longest suspicion of 40 members, 6 × 4 × 1.61 s
+LOOK = 15.0  # seconds between two looks whether all is well
 
 Deed = Callable[["RandomPool"], None]
 
@@ -43,18 +44,25 @@ class RandomPool:
         for _ in range(self.chance.randint(1, 4 + size // 2)):
             self.simulation.at(self.chance.uniform(begin, end), self.chance.choice(DEEDS), self)
         self.simulation.run_until(end)
-        self._calm(end)
+        self._calm()
 
-    def _calm(self, end: float) -> None:
+    def _calm(self) -> None:
         """No fault is left; the pool settles, notices one more crash, and has told each event to all."""
         faults.end_all(self.simulation)
-        self.simulation.run_until(end + QUIET)
-        settled.check(self.pool)
-        self._check_events()
+        self._settle(QUIET)
         victim = self.chance.choice([member.name for member in self.pool.living()])
         self.pool.crash(victim)
-        self.simulation.run_until(end + QUIET + NOTICE)
-        settled.check(self.pool)
+        self._settle(NOTICE)
+
+    def _settle(self, limit: float) -> None:
+        """Let the pool come to rest, at the latest in `limit` seconds."""
+        end = self.simulation.now + limit
+        while self.simulation.now < end:
+            self.simulation.run_until(min(end, self.simulation.now + LOOK))
+            complaints = settled.complaints(self.pool) + self._events_missed()
+            if not complaints:
+                return
+        settled.complain(self.pool, complaints)
 
     def _form(self, size: int) -> float:
         """A pool that was always there, or one whose members join one after another; when it is whole."""
@@ -68,14 +76,15 @@ class RandomPool:
             self.simulation.at(self.chance.uniform(0.0, 5.0), self.pool.restart, name, f"n{self.chance.randrange(number)}", "n0")
         return 10.0
 
-    def _check_events(self) -> None:
-        """Each event that was fired reached each member that lived since."""
-        told = self.events.told
-        for time, name in self.fired:
-            for member in self.pool.living():
-                heard = {event[1] for event in told.get((member.name, member.host.life), ())}
+    def _events_missed(self) -> list[str]:
+        """Each event that was fired must reach each member that lived since."""
+        missed = []
+        for member in self.pool.living():
+            heard = {event[1] for event in self.events.told.get((member.name, member.host.life), ())}
+            for time, name in self.fired:
                 if member.started < time and name not in heard:
-                    self.simulation.violated(f"{member.name} was never told of the event {name}, fired at {time:.3f} s")
+                    missed.append(f"{member.name} was never told of {name}, fired at {time:.3f} s")
+        return missed
 
     def someone(self) -> str | None:
         """A member that runs, means to stay and is not paused; None if there are too few to lose one."""

@@ -20,12 +20,17 @@ def complaints(pool: SimulatedPool) -> list[str]:
     return found + list(_about_the_gone(pool, living))
 
 
+def complain(pool: SimulatedPool, found: list[str]) -> None:
+    """Stop the run because of these."""
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    pool.simulation.violated("not settled: " + "; ".join(found[:SHOWN]) + more)
+
+
 def check(pool: SimulatedPool) -> None:
     """Stop the run unless the pool has settled."""
     found = complaints(pool)
     if found:
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        pool.simulation.violated("not settled: " + "; ".join(found[:SHOWN]) + more)
+        complain(pool, found)
 
 
 def _about_members(pool: SimulatedPool, observer: SimulatedMember, living: list[SimulatedMember]) -> Iterator[str]:

@@ -1,0 +1,249 @@
+"""One pool of Muster's agents and real Consul's, each on a host of its own: what one of them does, all the others see."""
+
+import base64
+import itertools
+import math
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from agents import MUSTER
+from namespaces import Network, needs_namespaces
+from pool_agents import PoolAgent, until_all, until_all_see
+
+pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.timeout(300)]
+
+LOSS = 5  # percent of the packets that arrive at each host
+LOSSY_SECONDS = float(os.environ.get("MUSTER_LOSSY_SECONDS", "120"))
+"""How long the lossy pool is watched; 600 is the long run."""
+
+SHORTEST_SUSPICION = 4.0  # seconds in pools of up to 10: suspicion multiplier x probe interval
+CALM = {"raft_multiplier": 1}
+
+
+def latest_failure(members: int) -> float:
+    """Seconds within which a pool of the LAN's settings calls a dead member failed, at the very worst.
+
+    A member may be the last of one probe round and so waits for its next probe two rounds; a probe ends with its interval; nobody
+    confirms the suspicion, so that it takes the longest; and the news is gossiped.
+    Source: the settings and formulas of memberlist for a LAN.
+    """
+    rounds = 2 * (members - 1) * 1.0
+    suspicion = 6 * 4 * max(1.0, math.log10(members))
+    return rounds + 1.0 + suspicion + 2.0
+
+
+def new_key() -> str:
+    return base64.b64encode(random.randbytes(32)).decode()
+
+
+class Pool:
+    """A leading server of Muster's, clients of Muster's, and clients of Consul's; all at once or by kind."""
+
+    def __init__(self, folder: Path, consul: Path, muster_clients: int, consul_clients: int, **config: object) -> None:
+        self.network = Network()
+        self._folder, self._config = folder, config
+        self.server = self._agent("server", "-server", "-bootstrap-expect=1")
+        self.server.configure(performance=CALM)
+        self.muster = [self._agent(f"muster-{number}") for number in range(1, muster_clients + 1)]
+        self.consul = [self._agent(f"consul-{number}", program=consul) for number in range(1, consul_clients + 1)]
+        self.all = [self.server, *self.muster, *self.consul]
+
+    def _agent(self, name: str, *arguments: str, program: Path = MUSTER) -> PoolAgent:
+        return PoolAgent(self._folder / name, name, self.network.host(), *arguments, program=program, config=dict(self._config))
+
+    def names(self) -> list[str]:
+        return [agent.node for agent in self.all]
+
+    def others(self, *but: PoolAgent) -> list[PoolAgent]:
+        return [agent for agent in self.all if agent not in but]
+
+    def start(self) -> None:
+        """Everyone is started, and told of the server by hand."""
+        for agent in self.all:
+            agent.start()
+        for agent in self.all:
+            agent.until_answering()
+            if agent is not self.server:
+                agent.run("join", self.server.host.address)
+        until_all_see(self.all, "alive", self.names())
+        self.server.until_leader()
+
+    def stop(self) -> None:
+        """Everyone is killed."""
+        for agent in self.all:
+            agent.stop(signal.SIGKILL)
+        self.network.close()
+
+    def fire(self, agent: PoolAgent, name: str) -> None:
+        """An event of that name, fired at one agent, reaches all."""
+        agent.run("event", f"-name={name}", "payload")
+        until_all(self.all, lambda each: name in each.events(), 10, f"has the event {name}")
+
+
+@pytest.fixture(scope="module")
+def new_pool(consul, tmp_path_factory) -> Iterator[Callable[..., Pool]]:
+    """Makes pools that end with the module, also when it fails."""
+    needs_namespaces()
+    made: list[Pool] = []
+
+    def make(muster_clients: int, consul_clients: int, **config: object) -> Pool:
+        made.append(Pool(tmp_path_factory.mktemp("pool"), consul, muster_clients, consul_clients, **config))
+        return made[-1]
+
+    yield make
+    for pool in made:
+        pool.stop()
+
+
+@pytest.fixture(scope="module")
+def lossy(new_pool) -> Pool:
+    """A pool that has lost packets since the module began: it lives beside the other tests."""
+    pool = new_pool(4, 2)
+    pool.start()
+    for host in pool.network.hosts:
+        host.lose(LOSS)
+    pool.lossy_since = time.monotonic()
+    return pool
+
+
+@pytest.fixture(scope="module", params=["plain", "encrypted"])
+def pool(request, lossy, new_pool) -> Iterator[Pool]:
+    """Every test leaves it as it found it: all are members, alive."""
+    pool = new_pool(4, 2, **({"encrypt": new_key()} if request.param == "encrypted" else {}))
+    pool.encrypted = request.param == "encrypted"
+    pool.start()
+    yield pool
+    pool.stop()
+
+
+def test_everyone_sees_everyone_with_the_same_tags(pool):
+    for agent in pool.all:
+        found = {member["Name"]: (member["Addr"], member["Port"], member["Tags"]) for member in agent.json("/v1/agent/members")}
+        assert sorted(found) == sorted(pool.names())
+        for other in pool.all:
+            address, port, tags = found[other.node]
+            assert (address, port) == (other.host.address, 8301)
+            assert tags == other.json("/v1/agent/self")["Member"]["Tags"]
+            assert tags["role"] == ("consul" if other is pool.server else "node")
+
+
+def test_an_event_fired_at_one_agent_reaches_all(pool):
+    # Consul's clients hand events to a server by RPC and cannot fire any here; events of real Serf agents are tested with those.
+    pool.fire(pool.server, "from-server")
+    pool.fire(pool.muster[0], "from-client")
+    assert [event["Payload"] for event in pool.consul[0].json("/v1/event/list?name=from-client")] == ["cGF5bG9hZA=="]
+
+
+def test_killed_members_fail_in_time_are_forced_out_and_come_back_from_their_snapshots(pool):
+    forced, pruned = pool.muster[1], pool.consul[0]
+    dead = (forced, pruned)
+    living = pool.others(*dead)
+    pool.fire(pool.server, "before-the-kill")  # Consul writes what it has of its snapshot when there is more
+    until_all(dead, known_by_snapshot, 10, "has written its snapshot")
+    killed = time.time()
+    for agent in dead:
+        agent.kill()
+    until_all_see(living, "failed", [agent.node for agent in dead], latest_failure(len(pool.all)))
+    for agent, other in itertools.product(living, dead):
+        assert agent.saw("MemberFailed", other.node, killed) >= killed + SHORTEST_SUSPICION, f"{agent.node} accused {other.node} too early"
+
+    living[-1].run("force-leave", forced.node)
+    until_all_see(living, "left", [forced.node], 10)
+    pool.muster[0].run("force-leave", "-prune", pruned.node)
+    until_all_see(living, "gone", [pruned.node], 10)
+
+    for agent in dead:
+        agent.start()  # nobody tells it whom to join, and nobody looks for it: who left or is gone is not reconnected to
+    until_all_see(pool.all, "alive", pool.names())
+
+
+def known_by_snapshot(agent: PoolAgent) -> set[str]:
+    lines = (agent.folder / "data" / "serf" / "local.snapshot").read_text().splitlines()
+    return {line.split()[1] for line in lines if line.startswith("alive: ")} - {agent.node}
+
+
+def test_members_that_leave_are_seen_as_left_and_nobody_calls_them_failed(pool):
+    leaving = (pool.muster[2], pool.consul[1])
+    staying = pool.others(*leaving)
+    begun = time.time()
+    for agent in leaving:
+        agent.run("leave")
+    until_all_see(staying, "left", [agent.node for agent in leaving], 10)
+    for agent in leaving:
+        assert agent.process.wait(15) == 0
+    for agent, other in itertools.product(staying, leaving):
+        assert agent.saw("MemberFailed", other.node, begun) is None
+        assert agent.saw("MemberLeave", other.node, begun)
+
+    for agent in leaving:
+        agent.start()
+        agent.until_answering()
+        assert list(agent.members()) == [agent.node], "who has left joins nobody of itself"
+        agent.run("join", pool.server.host.address)
+    until_all_see(pool.all, "alive", pool.names())
+
+
+def test_keys_are_rotated_while_the_pool_lives(pool):
+    if not pool.encrypted:
+        pool.server.until(lambda: pool.server.call("GET", "/v1/operator/keyring")[0] == 500, 5, "a plain pool has no keys")
+        return
+    old, new = pool.server.keyring()[0], new_key()
+    begun = time.time()
+    pool.server.run("keyring", f"-install={new}")
+    assert all(set(agent.keyring()) == {old, new} for agent in pool.all)
+    pool.server.run("keyring", f"-use={new}")
+    assert all(agent.keyring()[0] == new for agent in pool.all)
+    pool.server.run("keyring", f"-remove={old}")
+    for agent in pool.all:
+        assert agent.keyring() == [new], agent.node
+    assert f"{new} [{len(pool.all)}/{len(pool.all)}]" in pool.server.run("keyring", "-list")
+    pool.fire(pool.server, "under-the-new-key")
+    until_all_see(pool.all, "alive", pool.names(), 5)
+    for agent, other in itertools.product(pool.all, pool.all):
+        assert agent.saw("MemberFailed", other.node, begun) is None
+
+
+def test_a_host_that_comes_back_with_another_address_gets_one_message_that_says_how_to_mend_it(new_pool):
+    pool = new_pool(1, 1)
+    pool.start()
+    mover, consul = pool.muster[0], pool.consul[0]
+    mover.kill()
+    moved = pool.network.host()
+    mover.inside = moved.inside
+    mover.command = [word.replace(mover.host.address, moved.address) for word in mover.command]
+    mover.start()
+    mover.until(lambda: conflicts(mover) or conflicts(pool.server), what="somebody says what conflicts")
+    until_all_see([pool.server, consul], "failed", [mover.node], latest_failure(len(pool.all)))
+    pool.server.run("force-leave", mover.node)
+    mover.until(lambda: "joined" in mover.run("join", pool.server.host.address), what="it joins")
+    pool.server.until(lambda: address_of(pool.server, mover.node) == moved.address, 40, "the new address is taken over")
+    consul.until(lambda: address_of(consul, mover.node) == moved.address, 40, "the new address is taken over")
+    assert len(conflicts(pool.server)) == 1, conflicts(pool.server)
+    pool.stop()
+
+
+def conflicts(agent: PoolAgent) -> list[str]:
+    return [line for line in agent.log().splitlines() if "conflict" in line and "To mend it" in line]
+
+
+def address_of(agent: PoolAgent, name: str) -> str:
+    return next(member["Addr"] for member in agent.json("/v1/agent/members") if member["Name"] == name)
+
+
+def test_no_living_member_is_called_failed_while_packets_are_lost(lossy):
+    rest = lossy.lossy_since + LOSSY_SECONDS - time.monotonic()
+    time.sleep(max(0.0, rest))  # the time itself is what is tested: so long, nothing may happen
+    dropped = [host.lost() for host in lossy.network.hosts]
+    assert min(dropped) > LOSSY_SECONDS / 10, f"the rules lose nothing: {dropped}"
+    for agent in lossy.all:
+        failed = [seen.member for seen in agent.sightings() if seen.what == "MemberFailed"]
+        assert not failed, f"{agent.node} called living members failed: {failed}"
+        assert set(agent.members().values()) == {"alive"}, agent.node

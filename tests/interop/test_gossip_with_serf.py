@@ -1,0 +1,304 @@
+"""One Serf pool of Muster's gossip and two real `serf` agents, plain and encrypted: each side is a full member to the other."""
+
+import asyncio
+import inspect
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from muster.gossip.effects import Effect, EventReceived, MemberStatus, QueryReceived
+from muster.gossip.settings import LOCAL
+from muster.program.clock import SystemClock
+from muster.transport.gossip_pool import GossipPool
+from muster.transport.pool_start import PoolOptions, open_pool
+
+pytestmark = [pytest.mark.slow, pytest.mark.peer]
+
+PORT, RPC_PORT = 21001, 21101
+DEADLINE = 25.0  # seconds for anything to come about
+SETTINGS = replace(LOCAL, leave_propagate_delay=0.5, reconnect_interval=300.0)
+KEYS = ("AAECAwQFBgcICQoLDA0ODw==", "EBESExQVFhcYGRobHB0eHw==", "ICEiIyQlJicoKSorLC0uLw==")
+ALIVE, LEFT, FAILED = "alive", "left", "failed"
+
+
+@pytest.fixture(scope="session")
+def serf(consul: Path) -> Path:
+    """The real serf program, which comes with the real consul."""
+    program = consul.parent / "serf"
+    if not os.access(program, os.X_OK):
+        pytest.skip("the real serf is not here: scripts/get-peers brings it")
+    return program
+
+
+def addresses() -> Iterator[str]:
+    """Loopback addresses of this process only, so that tests can run side by side."""
+    net = f"127.{64 + os.getpid() % 64}.{os.getpid() // 64 % 250 + 1}"
+    return (f"{net}.{number}" for number in range(1, 250))
+
+
+FREE = addresses()
+
+
+async def eventually(what: str, condition: Callable[[], object]) -> None:
+    """Until it (or what it returns to await) holds; asked again every 50 ms, because the other side is another process."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        found = condition()
+        if await found if inspect.isawaitable(found) else found:
+            return
+        assert time.monotonic() < end, f"not in {DEADLINE} seconds: {what}"
+        await asyncio.sleep(0.05)
+
+
+async def every(checks: Iterable[Awaitable[bool]]) -> bool:
+    return all(await asyncio.gather(*checks))
+
+
+class SerfAgent:
+    """A real serf agent. Its handlers answer the query `load` and write down the events `deploy`."""
+
+    def __init__(self, program: Path, name: str, folder: Path, key: str) -> None:
+        self.program, self.name, self.address = program, name, next(FREE)
+        self.heard = folder / f"{name}.heard"
+        self.log = (folder / f"{name}.log").open("wb")
+        words = ["-node", name, "-bind", f"{self.address}:{PORT}", "-rpc-addr", f"{self.address}:{RPC_PORT}", "-profile", "local"]
+        handlers = [f"query:load=echo {name} is idle", f"user:deploy=cat >> {self.heard}"]
+        words += [word for handler in handlers for word in ("-event-handler", handler)] + (["-encrypt", key] if key else [])
+        self.process = subprocess.Popen([program, "agent", *words], stdout=self.log, stderr=self.log)
+
+    async def run(self, command: str, *words: str) -> str:
+        """What a command of serf answers, standard error included."""
+        words = (command, "-rpc-addr", f"{self.address}:{RPC_PORT}", *words)
+        process = await asyncio.create_subprocess_exec(self.program, *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output, _ = await process.communicate()
+        return output.decode()
+
+    async def members(self) -> dict[str, str]:
+        """Status by name; empty while it starts."""
+        try:
+            return {member["name"]: member["status"] for member in json.loads(await self.run("members", "-format", "json"))["members"]}
+        except ValueError:
+            return {}
+
+    async def tags(self, name: str) -> dict[str, str]:
+        members = json.loads(await self.run("members", "-format", "json"))["members"]
+        return next(member["tags"] for member in members if member["name"] == name)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+class Ours:
+    """A pool of Muster's. It answers the query `load`, and writes down what happened."""
+
+    def __init__(self, pool: GossipPool) -> None:
+        self.pool, self.name = pool, pool.serf.name
+        self.happened: list[Effect] = []
+        pool.listeners.append(self._listen)
+
+    def _listen(self, effect: Effect) -> None:
+        self.happened.append(effect)
+        if isinstance(effect, QueryReceived) and effect.name == "load":
+            self.pool.respond(effect.identity, effect.time, f"{self.name} is idle".encode())
+
+    async def members(self) -> dict[str, str]:
+        return {member.name: str(member.status) for member in self.pool.members()}
+
+    def events(self) -> list[tuple[str, bytes]]:
+        return [(effect.name, effect.payload) for effect in self.happened if isinstance(effect, EventReceived)]
+
+
+class Whole:
+    """The mixed pool: `m1` to `m3` are ours, `s1` and `s2` are serf's."""
+
+    def __init__(self, ours: list[Ours], serfs: list[SerfAgent]) -> None:
+        self.ours, self.serfs = ours, serfs
+        self.ended: set[str] = set()
+
+    def alive(self) -> list[Ours | SerfAgent]:
+        return [one for one in (*self.ours, *self.serfs) if one.name not in self.ended]
+
+    async def agree(self, **expected: str) -> None:
+        """Until everyone that runs sees these members so."""
+        await eventually(f"all see {expected}", lambda: every(_sees(one, expected) for one in self.alive()))
+
+
+async def _sees(one: Ours | SerfAgent, expected: dict[str, str]) -> bool:
+    return expected.items() <= (await one.members()).items()
+
+
+async def _knows(one: Ours | SerfAgent, names: list[str]) -> bool:
+    return sorted(await one.members()) == names
+
+
+async def _has_tags(agent: SerfAgent, name: str, tags: dict[str, str]) -> bool:
+    return await agent.tags(name) == tags
+
+
+@asynccontextmanager
+async def whole_pool(serf: Path, folder: Path, key: str) -> AsyncIterator[Whole]:
+    serfs = [SerfAgent(serf, name, folder, key) for name in ("s1", "s2")]
+    ours: list[Ours] = []
+    try:
+        for number, name in enumerate(("m1", "m2", "m3")):
+            options = PoolOptions(
+                name=name, tags={"role": "ours"}, bind=(next(FREE), PORT), settings=SETTINGS, encrypt=key,
+                keyring_path=str(folder / f"{name}.keyring") if key else "",
+            )  # fmt: skip
+            pool = await open_pool(options, SystemClock(), random.Random(number))
+            ours.append(Ours(pool))
+            pool.start()
+        await eventually("serf runs", lambda: every(_sees(one, {one.name: ALIVE}) for one in serfs))
+        assert await ours[0].pool.join([serfs[0].address, ours[1].pool.serf.name + "/" + _at(ours[1])]) == (2, [])
+        assert await ours[2].pool.join([_at(ours[0])]) == (1, [])
+        assert "Successfully joined" in await serfs[1].run("join", _at(ours[1]))
+        whole = Whole(ours, serfs)
+        await whole.agree(m1=ALIVE, m2=ALIVE, m3=ALIVE, s1=ALIVE, s2=ALIVE)
+        yield whole
+    finally:
+        for one in ours:
+            await one.pool.stop()
+        for agent in serfs:
+            agent.end()
+
+
+def _at(one: Ours) -> str:
+    return ".".join(map(str, one.pool.serf.endpoint[0]))
+
+
+def in_loop(test: Callable[[Path, Path, str], Coroutine[None, None, None]]) -> Callable[[Path, Path, str], None]:
+    def run(serf: Path, tmp_path: Path, key: str) -> None:
+        asyncio.run(test(serf, tmp_path, key))
+
+    run.__name__ = test.__name__
+    return run
+
+
+plain_and_encrypted = pytest.mark.parametrize("key", [pytest.param("", id="plain"), pytest.param(KEYS[0], id="encrypted")])
+
+
+@plain_and_encrypted
+@in_loop
+async def test_tags_events_and_queries_cross_both_ways(serf: Path, folder: Path, key: str) -> None:
+    async with whole_pool(serf, folder, key) as whole:
+        m1, (s1, s2) = whole.ours[0], whole.serfs
+
+        m1.pool.set_tags({"role": "ours", "rack": "r7"})
+        await s1.run("tags", "-set", "rack=r8")
+        await eventually("our tags reach serf", lambda: _has_tags(s2, "m1", {"role": "ours", "rack": "r7"}))
+        await eventually("serf's tags reach us", lambda: all(one.pool.serf.member("s1").tags == {"rack": "r8"} for one in whole.ours))
+
+        m1.pool.user_event("deploy", b"from us\n")
+        await s1.run("event", "-coalesce=false", "deploy", "from serf\n")
+        both = {("deploy", b"from us\n"), ("deploy", b"from serf\n")}
+        await eventually("we hear both events", lambda: all(set(one.events()) == both for one in whole.ours))
+        await eventually("serf hears both events", lambda: all(_heard(one) == ["from serf", "from us"] for one in (s1, s2)))
+        assert all(len(one.events()) == 2 for one in whole.ours), "each event once"
+
+        asked = m1.pool.query("load", b"", acknowledge=True, timeout=3.0)
+        await eventually("all answer our query", lambda: len(asked.answers) == 5)
+        assert {name: answer.decode().strip() for name, answer in asked.answers.items()} == {
+            name: f"{name} is idle" for name in ("m1", "m2", "m3", "s1", "s2")
+        }
+        assert sorted(asked.acknowledged) == ["m1", "m2", "m3", "s1", "s2"]
+        some = await m1.pool.query("load", b"", nodes=["s2", "m3"], relay_factor=2, timeout=1.0).ended()
+        assert sorted(some.answers) == ["m3", "s2"]
+        tagged = await m1.pool.query("load", b"", tags=[("rack", "r8")], timeout=1.0).ended()
+        assert sorted(tagged.answers) == ["s1"]
+
+        answer = json.loads(await s2.run("query", "-format", "json", "-timeout", "2s", "load"))
+        assert sorted(answer["Acks"]) == ["m1", "m2", "m3", "s1", "s2"]
+        assert {name: text.strip() for name, text in answer["Responses"].items()} == {
+            name: f"{name} is idle" for name in ("m1", "m2", "m3", "s1", "s2")
+        }
+        few = json.loads(await s2.run("query", "-format", "json", "-timeout", "1s", "-tag", "rack=r7", "load"))
+        assert list(few["Responses"]) == ["m1"]
+
+
+def _heard(agent: SerfAgent) -> list[str]:
+    return sorted(agent.heard.read_text().splitlines()) if agent.heard.exists() else []
+
+
+@plain_and_encrypted
+@in_loop
+async def test_the_killed_are_noticed_and_force_leave_works_both_ways(serf: Path, folder: Path, key: str) -> None:
+    async with whole_pool(serf, folder, key) as whole:
+        m1, m2, _ = whole.ours
+        s1, s2 = whole.serfs
+        s2.process.kill()
+        await m2.pool.stop()
+        whole.ended |= {"s2", "m2"}
+        await whole.agree(m1=ALIVE, m2=FAILED, m3=ALIVE, s1=ALIVE, s2=FAILED)
+        await s1.run("force-leave", "m2")
+        m1.pool.force_leave("s2")
+        await whole.agree(m1=ALIVE, m2=LEFT, m3=ALIVE, s1=ALIVE, s2=LEFT)
+        m1.pool.force_leave("m2", prune=True)
+        await s1.run("force-leave", "-prune", "s2")
+        await eventually("the pruned are forgotten", lambda: every(_knows(one, ["m1", "m3", "s1"]) for one in whole.alive()))
+
+
+@plain_and_encrypted
+@in_loop
+async def test_those_that_leave_are_seen_as_left(serf: Path, folder: Path, key: str) -> None:
+    async with whole_pool(serf, folder, key) as whole:
+        m2, s2 = whole.ours[1], whole.serfs[1]
+        whole.ended |= {"s2", "m2"}
+        leaving = asyncio.create_task(m2.pool.leave())
+        await s2.run("leave")
+        await leaving
+        await m2.pool.stop()
+        await whole.agree(m1=ALIVE, m2=LEFT, m3=ALIVE, s1=ALIVE, s2=LEFT)
+        assert m2.pool.serf.member("m2").status is MemberStatus.LEFT
+
+
+@pytest.mark.parametrize("key", [pytest.param(KEYS[0], id="encrypted")])
+@in_loop
+async def test_keys_are_rotated_from_both_sides(serf: Path, folder: Path, key: str) -> None:
+    first, second, third = KEYS
+    async with whole_pool(serf, folder, key) as whole:
+        m1, s1 = whole.ours[0].pool, whole.serfs[0]
+
+        assert "Successfully installed" in await s1.run("keys", "-install", second)
+        assert all(one.pool.serf.keyring.to_base64() == [first, second] for one in whole.ours)
+        assert (await m1.key_operation("use", second)).error == ""
+        assert "Successfully removed" in await s1.run("keys", "-remove", first)
+        listed = await m1.key_operation("list")
+        assert (listed.keys, listed.members, listed.error) == ({second: 5}, 5, "")
+
+        installed = await m1.key_operation("install", third)
+        assert (installed.answered, installed.error) == (5, "")
+        assert "Successfully changed" in await s1.run("keys", "-use", third)
+        assert (await m1.key_operation("remove", second)).error == ""
+        refused = await m1.key_operation("use", first)
+        assert refused.error == "5/5 nodes reported failure"
+        assert all(json.loads((folder / f"{one.name}.keyring").read_text()) == [third] for one in whole.ours)
+        shown = await s1.run("keys", "-list")
+        assert third in shown and second not in shown
+
+        m1.user_event("deploy", b"under the third key\n")
+        await eventually("an event crosses under the new key", lambda: all(_heard(one) == ["under the third key"] for one in whole.serfs))
+
+
+@pytest.mark.parametrize("key", [pytest.param(KEYS[0], id="encrypted")])
+@in_loop
+async def test_nobody_without_the_key_comes_in(serf: Path, folder: Path, key: str) -> None:
+    async with whole_pool(serf, folder, key) as whole:
+        options = PoolOptions(name="thief", tags={}, bind=(next(FREE), PORT), settings=SETTINGS, encrypt=KEYS[1])
+        thief = await open_pool(options, SystemClock(), random.Random(9))
+        thief.start()
+        try:
+            count, faults = await thief.join([whole.serfs[0].address, _at(whole.ours[0])])
+            assert count == 0 and len(faults) == 2
+        finally:
+            await thief.stop()
+        assert await every(_knows(one, ["m1", "m2", "m3", "s1", "s2"]) for one in whole.alive())
