@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SEEDS ?= 200
 
-.PHONY: run build test quick check fuzz pages clean
+.PHONY: run build test quick check simulate clean
 
 build: $(BIN)/muster
 
@@ -33,6 +34,10 @@ check: build
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	scripts/check-alone
+
+# More seeds of the simulations than `make test` runs: `make simulate SEEDS=1000`.
+simulate: build
+	MUSTER_SIMULATION_SEEDS=$(SEEDS) $(BIN)/pytest -n $(WORKERS) tests/simulation
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

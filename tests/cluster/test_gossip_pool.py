@@ -25,6 +25,9 @@ LOSSY_SECONDS = float(os.environ.get("MUSTER_LOSSY_SECONDS", "120"))
 """How long the lossy pool is watched; 600 is the long run."""
 
 SHORTEST_SUSPICION = 4.0  # seconds in pools of up to 10: suspicion multiplier x probe interval
+HEALED = 45.0
+"""Seconds in which news has come to all: in most cases one; what gossip missed is found when tables are exchanged, every 30 s."""
+
 CALM = {"raft_multiplier": 1}
 
 
@@ -85,7 +88,7 @@ class Pool:
     def fire(self, agent: PoolAgent, name: str) -> None:
         """An event of that name, fired at one agent, reaches all."""
         agent.run("event", f"-name={name}", "payload")
-        until_all(self.all, lambda each: name in each.events(), 10, f"has the event {name}")
+        until_all(self.all, lambda each: name in each.events(), HEALED, f"has the event {name}")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +146,7 @@ def test_an_event_fired_at_one_agent_reaches_all(pool):
 
 
 def test_killed_members_fail_in_time_are_forced_out_and_come_back_from_their_snapshots(pool):
-    forced, pruned = pool.muster[1], pool.consul[0]
+    forced, pruned = pool.consul[0], pool.muster[1]
     dead = (forced, pruned)
     living = pool.others(*dead)
     pool.fire(pool.server, "before-the-kill")  # Consul writes what it has of its snapshot when there is more
@@ -155,14 +158,17 @@ def test_killed_members_fail_in_time_are_forced_out_and_come_back_from_their_sna
     for agent, other in itertools.product(living, dead):
         assert agent.saw("MemberFailed", other.node, killed) >= killed + SHORTEST_SUSPICION, f"{agent.node} accused {other.node} too early"
 
-    living[-1].run("force-leave", forced.node)
-    until_all_see(living, "left", [forced.node], 10)
-    pool.muster[0].run("force-leave", "-prune", pruned.node)
-    until_all_see(living, "gone", [pruned.node], 10)
+    pool.muster[0].run("force-leave", forced.node)
+    until_all_see(living, "left", [forced.node], HEALED)
+    living[-1].run("force-leave", "-prune", pruned.node)
+    until_all_see(living, "gone", [pruned.node], HEALED)
 
+    # Nobody tells them whom to join, and nobody looks for them: who left or is gone is not reconnected to. One after the other: a member of
+    # Serf's that comes back by its snapshot says no word of it, and who hears of it first that it had left holds it for leaving.
     for agent in dead:
-        agent.start()  # nobody tells it whom to join, and nobody looks for it: who left or is gone is not reconnected to
-    until_all_see(pool.all, "alive", pool.names())
+        agent.start()
+        until_all_see([*living, agent], "alive", [agent.node], HEALED)
+    until_all_see(pool.all, "alive", pool.names(), HEALED)
 
 
 def known_by_snapshot(agent: PoolAgent) -> set[str]:
@@ -176,7 +182,7 @@ def test_members_that_leave_are_seen_as_left_and_nobody_calls_them_failed(pool):
     begun = time.time()
     for agent in leaving:
         agent.run("leave")
-    until_all_see(staying, "left", [agent.node for agent in leaving], 10)
+    until_all_see(staying, "left", [agent.node for agent in leaving], HEALED)
     for agent in leaving:
         assert agent.process.wait(15) == 0
     for agent, other in itertools.product(staying, leaving):
@@ -188,7 +194,7 @@ def test_members_that_leave_are_seen_as_left_and_nobody_calls_them_failed(pool):
         agent.until_answering()
         assert list(agent.members()) == [agent.node], "who has left joins nobody of itself"
         agent.run("join", pool.server.host.address)
-    until_all_see(pool.all, "alive", pool.names())
+    until_all_see(pool.all, "alive", pool.names(), HEALED)
 
 
 def test_keys_are_rotated_while_the_pool_lives(pool):

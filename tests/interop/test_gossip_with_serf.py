@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from muster.gossip.effects import Effect, EventReceived, MemberStatus, QueryReceived
-from muster.gossip.settings import LOCAL
+from muster.gossip.settings import LAN
 from muster.program.clock import SystemClock
 from muster.transport.gossip_pool import GossipPool
 from muster.transport.pool_start import PoolOptions, open_pool
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.peer]
 
 PORT, RPC_PORT = 21001, 21101
 DEADLINE = 25.0  # seconds for anything to come about
-SETTINGS = replace(LOCAL, leave_propagate_delay=0.5, reconnect_interval=300.0)
+SETTINGS = replace(LAN, gossip_interval=0.1, leave_propagate_delay=0.5, reconnect_interval=300.0)
 KEYS = ("AAECAwQFBgcICQoLDA0ODw==", "EBESExQVFhcYGRobHB0eHw==", "ICEiIyQlJicoKSorLC0uLw==")
 ALIVE, LEFT, FAILED = "alive", "left", "failed"
 
@@ -69,7 +69,7 @@ class SerfAgent:
         self.program, self.name, self.address = program, name, next(FREE)
         self.heard = folder / f"{name}.heard"
         self.log = (folder / f"{name}.log").open("wb")
-        words = ["-node", name, "-bind", f"{self.address}:{PORT}", "-rpc-addr", f"{self.address}:{RPC_PORT}", "-profile", "local"]
+        words = ["-node", name, "-bind", f"{self.address}:{PORT}", "-rpc-addr", f"{self.address}:{RPC_PORT}", "-profile", "lan"]
         handlers = [f"query:load=echo {name} is idle", f"user:deploy=cat >> {self.heard}"]
         words += [word for handler in handlers for word in ("-event-handler", handler)] + (["-encrypt", key] if key else [])
         self.process = subprocess.Popen([program, "agent", *words], stdout=self.log, stderr=self.log)

@@ -149,7 +149,8 @@ class Hearing:
     def _relay(self, now: float, relay: Relay, encoded: bytes) -> list[Effect]:
         """Pass on what somebody may not be able to send himself."""
         to = endpoint_of(relay.address, relay.port)
-        return [] if to is None or not relay.message else [self._swim.send_user(to, relay.node, relay.message)]
+        fits = 0 < len(relay.message) < self._swim.settings.packet_size
+        return [self._swim.send_user(to, relay.node, relay.message)] if to is not None and fits else []
 
     _HANDLERS: ClassVar[dict[type, Callable[..., list[Effect]]]] = {
         NodeJoined: _joined,

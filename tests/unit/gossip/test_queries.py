@@ -187,8 +187,8 @@ def test_a_relay_is_passed_on_as_it_is():
     assert [(to, encode_serf(message)) for to, message in sent(effects)] == [(ASKER, inner)]
 
 
-@pytest.mark.parametrize("fields", [{"port": 0}, {"address": b""}, {"message": b""}])
-def test_a_relay_to_nowhere_is_dropped(fields):
+@pytest.mark.parametrize("fields", [{"port": 0}, {"address": b""}, {"message": b""}, {"message": b"\x05" * 1400}])
+def test_a_relay_to_nowhere_or_of_nothing_or_too_big_is_dropped(fields):
     given = {"address": ASKER[0], "port": 1, "message": b"\x05\x80"}
     assert hear(serf(), Relay(**{**given, **fields})) == []
 
