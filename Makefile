@@ -37,7 +37,7 @@ check: build
 
 # More seeds of the simulations than `make test` runs: `make simulate SEEDS=1000`.
 simulate: build
-	MUSTER_SIMULATION_SEEDS=$(SEEDS) $(BIN)/pytest -n $(WORKERS) tests/simulation
+	$(BIN)/python scripts/simulate --seeds $(SEEDS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

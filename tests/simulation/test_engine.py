@@ -178,6 +178,20 @@ def test_a_deaf_host_sends_and_a_mute_one_receives():
     assert not sender.received
 
 
+def test_a_clogged_host_keeps_time_but_its_packets_wait():
+    simulation, sender, listener = pair()
+    simulation.at(0.5, sender.host.clog)
+    simulation.at(0.6, lambda: listener.host.send("a", (b"0",), 1))
+    simulation.at(0.7, sender.ask, "b", b"hello")
+    simulation.run_until(2.5)
+    assert len(sender.ticks) == 2
+    assert not listener.received and not sender.received and not sender.told
+    sender.host.unclog()
+    simulation.run_until(2.6)
+    assert [data for _, data in listener.received] == [b"1", b"2", b"hello"]
+    assert numbers(sender) == [0] and sender.told == ["re:hello"]
+
+
 def test_a_host_that_moved_is_reached_at_its_new_address_only():
     simulation, _, listener = pair()
     simulation.move(listener.host, "c")

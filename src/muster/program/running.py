@@ -21,6 +21,7 @@ from muster.http.listener import Listener
 from muster.model.clock import Clock
 from muster.model.errors import ConfigurationError, MusterError
 from muster.program.clock import SystemClock
+from muster.program.data_lock import DataLock
 from muster.program.server_part import ServerPart, open_storage
 
 logger = logging.getLogger("agent")
@@ -35,7 +36,12 @@ class RunningAgent:
         self.read_config: Callable[[], Config] | None = None
         self.on_leave: Callable[[], Awaitable[None]] | None = None
         self.on_failure: Callable[[MusterError], None] | None = None
-        storage = open_storage(config, self.random) if config.server else None  # before the node's id is written beside it
+        self._lock = DataLock("" if config.dev else config.data_dir)
+        try:
+            storage = open_storage(config, self.random) if config.server else None  # before the node's id is written beside it
+        except BaseException:
+            self._lock.release()
+            raise
         self.config = config = replace(config, node_id=node_id(config, self.random))
         self.metrics = Metrics(self.clock, telemetry_settings(config))
         self.metrics.sinks += sinks(config)
@@ -100,6 +106,7 @@ class RunningAgent:
         await self.agent.pools.close()
         if self.server_part is not None:
             await self.server_part.stop()
+        self._lock.release()
 
     def _leadership(self, leads: bool) -> None:
         if leads:

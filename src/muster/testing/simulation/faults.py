@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from muster.testing.simulation.engine import Simulation
+from muster.testing.simulation.host import Host
 from muster.testing.simulation.network import Link
 
 
@@ -57,6 +58,19 @@ class Pause(Fault):
 
 
 @dataclass(frozen=True)
+class Clog(Fault):
+    """What a host sends and receives waits; its timers go on."""
+
+    host: str
+
+    def begin(self, simulation: Simulation) -> None:
+        simulation.hosts[self.host].clog()
+
+    def end(self, simulation: Simulation) -> None:
+        simulation.hosts[self.host].unclog()
+
+
+@dataclass(frozen=True)
 class Stutter(Fault):
     """A host runs for `runs` seconds, then is stopped for `stops`, over and over: a processor that others use."""
 
@@ -65,16 +79,32 @@ class Stutter(Fault):
     stops: float
 
     def begin(self, simulation: Simulation) -> None:
-        simulation.hosts[self.host].pause()
+        self._stop(simulation.hosts[self.host])
         simulation.schedule.after(self.stops, self._run, simulation)
 
     def _run(self, simulation: Simulation) -> None:
-        simulation.hosts[self.host].resume()
+        self.end(simulation)
         if simulation.now + self.runs < self.until:
             simulation.schedule.after(self.runs, self.begin, simulation)
 
     def end(self, simulation: Simulation) -> None:
         simulation.hosts[self.host].resume()
+
+    @staticmethod
+    def _stop(host: Host) -> None:
+        host.pause()
+
+
+@dataclass(frozen=True)
+class StutteringNetwork(Stutter):
+    """The same, but what stops is only what a host sends and receives: the slow members of Lifeguard's experiments."""
+
+    def end(self, simulation: Simulation) -> None:
+        simulation.hosts[self.host].unclog()
+
+    @staticmethod
+    def _stop(host: Host) -> None:
+        host.clog()
 
 
 @dataclass(frozen=True)
@@ -218,6 +248,7 @@ def end_all(simulation: Simulation) -> None:
     for host in simulation.hosts.values():
         host.service_time = 0.0
         host.deaf = host.mute = False
+        host.unclog()
         host.resume()
 
 
@@ -246,6 +277,10 @@ DRAWS: dict[type[Fault], Draw] = {
     Crash: lambda chance, names, at, until: Crash(at, until, _host(chance, names)),
     Pause: lambda chance, names, at, until: Pause(at, until, _host(chance, names), chance.random() < 0.5),
     Stutter: lambda chance, names, at, until: Stutter(at, until, _host(chance, names), chance.uniform(0.01, 1.0), chance.uniform(0.1, 8.0)),
+    Clog: lambda chance, names, at, until: Clog(at, until, _host(chance, names)),
+    StutteringNetwork: lambda chance, names, at, until: StutteringNetwork(
+        at, until, _host(chance, names), chance.uniform(0.01, 1.0), chance.uniform(0.1, 8.0)
+    ),
     Slow: lambda chance, names, at, until: Slow(at, until, _host(chance, names), chance.choice((0.005, 0.05, 0.3))),
     Deaf: lambda chance, names, at, until: Deaf(at, until, _host(chance, names)),
     Mute: lambda chance, names, at, until: Mute(at, until, _host(chance, names)),

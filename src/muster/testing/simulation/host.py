@@ -23,8 +23,8 @@ class Host:
     """One machine with one process, which it starts, feeds, holds up and kills.
 
     Faults: `service_time` seconds for each packet, stream and tick, one after another (a slow processor); `deaf` receives nothing,
-    `mute` sends nothing; `inbox_limit` packets wait at most, the rest is lost; `refuses` connections when its process is dead (else they
-    hang).
+    `mute` sends nothing; `clogged`: what is sent and received waits, timers go on; `inbox_limit` packets wait at most, the rest is lost;
+    `refuses` connections when its process is dead (else they hang).
     """
 
     def __init__(self, simulation: "Simulation", index: int, name: str, address: Address, make: MakeProcess) -> None:
@@ -43,10 +43,12 @@ class Host:
         self.mute = False
         self.refuses = False
         self.paused = False
+        self.clogged = False
         self.hindered_at = -math.inf  # when it was last paused, or late because it is slow
         self.packets_sent = 0
         self.bytes_sent = 0
         self._inbox: deque[Job] = deque()
+        self._outbox: list[Job] = []
         self._working = False
         self._wake_at = math.inf
         self._stuck = (0.0, 0)
@@ -55,7 +57,7 @@ class Host:
         """Start a new process, which knows nothing of a former one."""
         self.life += 1
         self._forget_work()
-        self.paused = False
+        self.paused = self.clogged = False
         self.process = self.make(self)
         self.reschedule()
 
@@ -67,6 +69,7 @@ class Host:
 
     def _forget_work(self) -> None:
         self._inbox.clear()
+        self._outbox.clear()
         self._working = False
         self._wake_at = math.inf
 
@@ -91,13 +94,34 @@ class Host:
             self.reschedule()
             self._work_soon()
 
+    def clog(self) -> None:
+        """What is sent and received waits until `unclog`."""
+        self.clogged = True
+
+    def unclog(self) -> None:
+        """All that waits goes on its way."""
+        if self.clogged:
+            self.clogged = False
+            self.hindered_at = self.simulation.now
+            waiting, self._outbox = self._outbox, []
+            for send in waiting:
+                send()
+            self._work_soon()
+
     def send(self, to: Address, packet: Packet, size: int) -> None:
         """Send a packet that takes `size` bytes on the wire."""
         if self.mute:
             return
         self.packets_sent += 1
         self.bytes_sent += size
-        self.simulation.network.send(self, to, packet)
+        if self.clogged:
+            self.send_later(lambda: self.simulation.network.send(self, to, packet))
+        else:
+            self.simulation.network.send(self, to, packet)
+
+    def send_later(self, send: Job) -> None:
+        """Send something once the host is no longer clogged."""
+        self._outbox.append(send)
 
     def ask(self, to: Address, request: bytes, timeout: float, answered: Answered, failed: Failed) -> None:
         """Open a stream, send a request and wait `timeout` seconds for its answer."""
@@ -112,7 +136,7 @@ class Host:
         """A packet reached the machine."""
         if self.process is None or self.deaf:
             return
-        if self.paused or self.service_time or self._inbox:
+        if self.paused or self.service_time or self.clogged or self._inbox:
             if len(self._inbox) < self.inbox_limit:
                 self._queue(lambda: self._receive(sender, packet))
         else:
@@ -132,7 +156,7 @@ class Host:
     def _do_in_turn(self, job: Job) -> None:
         if self.process is None:
             return
-        if self.paused or self.service_time or self._inbox:
+        if self.paused or self.service_time or self.clogged or self._inbox:
             self._queue(job)
         else:
             job()
@@ -143,7 +167,7 @@ class Host:
         self._work_soon()
 
     def _work_soon(self) -> None:
-        if self._inbox and not self._working and not self.paused:
+        if self._inbox and not self._working and not self.paused and not self.clogged:
             self._working = True
             self.simulation.schedule.after(self.service_time, self._work, self.life)
 
@@ -152,7 +176,7 @@ class Host:
         if life != self.life or self.process is None:
             return
         self._working = False
-        if self.paused or not self._inbox:
+        if self.paused or self.clogged or not self._inbox:
             return
         if self.service_time:
             self.hindered_at = self.simulation.now
@@ -196,7 +220,7 @@ class Host:
         if life != self.life or at != self._wake_at or self.paused:
             return
         self._wake_at = math.inf
-        if self.service_time:
+        if self.service_time and not self.clogged:
             self._inbox.appendleft(self._tick)
             self._work_soon()
         else:

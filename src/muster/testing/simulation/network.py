@@ -41,7 +41,7 @@ class Link:
             return self.delay_of_one(chance), self.delay_of_one(chance)
         return (self.delay_of_one(chance),)
 
-    def delay_of_segment(self, chance: random.Random, retry: float = 0.2) -> float:
+    def delay_of_segment(self, chance: random.Random, retry: float) -> float:
         """How long a piece of a stream travels: what is lost is sent again after `retry`, and then twice as long each time."""
         delay = self.delay_of_one(chance)
         while self.loss and chance.random() < self.loss:
@@ -129,11 +129,10 @@ class Network:
         self.links.clear()
         self.link = Link()
 
-    def leg(self, source: "Host", target: "Host", done: Callable[..., None], *arguments: object) -> None:
-        """Bring one piece of a stream from `source` to `target`, then call `done`; never, if a cut holds it up."""
-        self._schedule.after(
-            self.link_of(source, target).delay_of_segment(self._chance), self._leg_arrives, source, target, done, arguments
-        )
+    def leg(self, source: "Host", target: "Host", retry: float, done: Callable[..., None], *arguments: object) -> None:
+        """Bring one piece of a stream from `source` to `target`, then call `done`; never, if a cut holds it up. See `delay_of_segment`."""
+        delay = self.link_of(source, target).delay_of_segment(self._chance, retry)
+        self._schedule.after(delay, self._leg_arrives, source, target, done, arguments)
 
     def _leg_arrives(self, source: "Host", target: "Host", done: Callable[..., None], arguments: tuple[object, ...]) -> None:
         if not self.is_cut(source, target):

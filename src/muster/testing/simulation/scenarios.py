@@ -5,6 +5,7 @@ A scenario is wholly known from its seed. `run(seed)` returns the simulation, or
 
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +23,15 @@ LOOK = 15.0  # seconds between two looks whether all is well
 Deed = Callable[["RandomPool"], None]
 
 
+class Fired(NamedTuple):
+    """A user event that a member fired, in which of its lives."""
+
+    time: float
+    event: str
+    member: str
+    life: int
+
+
 class RandomPool:
     """One pool of 5 to 40 members, and what its operators and its misfortune do."""
 
@@ -30,7 +40,7 @@ class RandomPool:
         self.chance = Random(self.simulation.chance.getrandbits(64))
         self.events = EventsComeOnce()
         self.pool = SimulatedPool(self.simulation, _settings(self.chance), watchers=[*step_invariants(), self.events])
-        self.fired: list[tuple[float, str]] = []
+        self.fired: list[Fired] = []
         self._number = 0
 
     def run(self) -> None:
@@ -77,13 +87,16 @@ class RandomPool:
         return 10.0
 
     def _events_missed(self) -> list[str]:
-        """Each event that was fired must reach each member that lived since."""
+        """Each event must reach each member that lived since, if who fired it lived to tell."""
         missed = []
-        for member in self.pool.living():
-            heard = {event[1] for event in self.events.told.get((member.name, member.host.life), ())}
-            for time, name in self.fired:
-                if member.started < time and name not in heard:
-                    missed.append(f"{member.name} was never told of {name}, fired at {time:.3f} s")
+        living = {member.name: member for member in self.pool.living()}
+        for time, event, name, life in self.fired:
+            if name not in living or living[name].host.life != life:
+                continue
+            for member in living.values():
+                told = self.events.told.get((member.name, member.host.life), ())
+                if member.started < time and all(event != heard for _, heard, _ in told):
+                    missed.append(f"{member.name} was never told of {event}, fired at {time:.3f} s")
         return missed
 
     def someone(self) -> str | None:
@@ -164,8 +177,8 @@ def _fire(world: RandomPool) -> None:
     name = world.someone()
     if name is not None:
         event = f"event-{world.number()}"
-        world.fired.append((world.simulation.now, event))
         member = world.pool.member(name)
+        world.fired.append(Fired(world.simulation.now, event, name, member.host.life))
         member.command(lambda now: member.serf.user_event(now, event, b"payload"))
 
 

@@ -8,6 +8,9 @@ from muster.testing.simulation.process import Address
 if TYPE_CHECKING:
     from muster.testing.simulation.host import Host
 
+GREETING_RETRY = 1.0  # seconds until a lost first segment is sent again, as Linux has it
+RETRY = 0.2  # the same of later ones
+
 Answered = Callable[[float, bytes], None]
 """Called with the asking host's monotonic time and the answer."""
 Failed = Callable[[float], None]
@@ -29,10 +32,15 @@ class Stream:
 
     def open(self, timeout: float) -> None:
         """Begin the three-way greeting; fail in `timeout` seconds if there is no answer."""
-        simulation = self._source.simulation
-        simulation.schedule.after(timeout, self.fail)
-        network = simulation.network
-        network.leg(self._source, self._target, network.leg, self._target, self._source, self._greeted)
+        self._source.simulation.schedule.after(timeout, self.fail)
+        if self._source.clogged:
+            self._source.send_later(self._greet)
+        else:
+            self._greet()
+
+    def _greet(self) -> None:
+        network = self._source.simulation.network
+        network.leg(self._source, self._target, GREETING_RETRY, network.leg, self._target, self._source, GREETING_RETRY, self._greeted)
 
     def _greeted(self) -> None:
         """The other host's system took the connection, or said that nobody listens."""
@@ -40,15 +48,15 @@ class Stream:
             if self._target.refuses:
                 self.fail()
             return
-        self._source.simulation.network.leg(self._source, self._target, self._target.asked, self)
+        self._source.simulation.network.leg(self._source, self._target, RETRY, self._target.asked, self)
 
     def answer(self, answer: bytes | None) -> None:
         """The other side's word; None: it closed without one."""
         network = self._source.simulation.network
         if answer is None:
-            network.leg(self._target, self._source, self.fail)
+            network.leg(self._target, self._source, RETRY, self.fail)
         else:
-            network.leg(self._target, self._source, self._finish, answer)
+            network.leg(self._target, self._source, RETRY, self._finish, answer)
 
     def _finish(self, answer: bytes) -> None:
         if not self._over:
