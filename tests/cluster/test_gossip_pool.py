@@ -76,7 +76,7 @@ class Pool:
             agent.until_answering()
             if agent is not self.server:
                 agent.run("join", self.server.host.address)
-        until_all_see(self.all, "alive", self.names())
+        until_all_see(self.all, "alive", self.names(), HEALED)
         self.server.until_leader()
 
     def stop(self) -> None:

@@ -1,79 +1,23 @@
-"""What Raft servers say to each other.
+"""What Raft servers say to each other: the types of the wire, under the names that the core knows them by."""
 
-Servers are named by their id (`sender` and `Send.to`); the address that the wire carries is the transport's
-affair. Fields marked "local" do not travel: an answer on the wire does not say which request it answers, only the
-order on the connection does, so the transport hands the request back with its answer.
-"""
+from muster.wire.raft import (
+    AppendEntries,
+    AppendEntriesResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
+    Message,
+    RequestVote,
+    RequestVoteResponse,
+    TimeoutNow,
+)
 
-import msgspec
-
-from muster.raft.entries import Entry
-
-
-class AppendEntries(msgspec.Struct, frozen=True):
-    """Replication, or a heartbeat when `entries` is None (then the log fields are 0)."""
-
-    term: int
-    leader: str  # address of the leader
-    previous_index: int = 0
-    previous_term: int = 0
-    commit_index: int = 0
-    entries: tuple[Entry, ...] | None = None
-    sequence: int = 0  # local: counts heartbeats, for verified leadership
-    sent_at: float = 0.0  # local: seconds on the leader's monotonic clock, for the lease
-
-
-class AppendEntriesResponse(msgspec.Struct, frozen=True):
-    """`last_index` is the answerer's last index before it appended; it matters only in a refusal."""
-
-    term: int
-    last_index: int
-    success: bool
-    no_retry_backoff: bool = False
-    request: AppendEntries | None = None  # local
-
-
-class RequestVote(msgspec.Struct, frozen=True):
-    """A candidate asks for a vote. `leadership_transfer`: the old leader asked for this election."""
-
-    term: int
-    candidate: str  # address of the candidate
-    last_index: int
-    last_term: int
-    leadership_transfer: bool = False
-
-
-class RequestVoteResponse(msgspec.Struct, frozen=True):
-    """The answer to `RequestVote`."""
-
-    term: int
-    granted: bool
-
-
-class InstallSnapshot(msgspec.Struct, frozen=True):
-    """The head of a snapshot in transit; its `size` bytes follow it and are the transport's to store."""
-
-    term: int
-    leader: str
-    last_index: int
-    last_term: int
-    configuration: bytes
-    configuration_index: int
-    size: int
-
-
-class InstallSnapshotResponse(msgspec.Struct, frozen=True):
-    """The answer to `InstallSnapshot`, once it is stored and restored. `last_index` is local: which one it was."""
-
-    term: int
-    success: bool
-    last_index: int = 0
-
-
-class TimeoutNow(msgspec.Struct, frozen=True):
-    """The leader asks one follower to start an election at once: leadership transfer."""
-
-    term: int
-
-
-Message = AppendEntries | AppendEntriesResponse | RequestVote | RequestVoteResponse | InstallSnapshot | InstallSnapshotResponse | TimeoutNow
+__all__ = [
+    "AppendEntries",
+    "AppendEntriesResponse",
+    "InstallSnapshot",
+    "InstallSnapshotResponse",
+    "Message",
+    "RequestVote",
+    "RequestVoteResponse",
+    "TimeoutNow",
+]

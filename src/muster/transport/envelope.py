@@ -19,7 +19,7 @@ CHECKSUM_OVERHEAD = 5
 
 @dataclass(slots=True)
 class Envelope:
-    """How one pool wraps its messages. One with keys sends plain all the same without `verify_outgoing`, takes plain without `verify_incoming`."""
+    """How one pool wraps its messages. With keys it still sends plain unless `verify_outgoing`, and takes plain unless told to verify."""
 
     keyring: Keyring | None = None
     verify_incoming: bool = True

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from muster.model.clock import Clock
-from muster.model.errors import DecodeError
+from muster.model.errors import DecodeError, Rejected
 from muster.transport.endpoints import MAPPED, AllowedNetworks, from_socket, host, text
 from muster.transport.envelope import Envelope
 from muster.transport.gossip_streams import IncomingStream, OutgoingStream, StreamFailed, StreamLimits, dial_fault, read_fault
@@ -145,12 +145,12 @@ class GossipSockets:
         """One packet. It is lost if the system does not take it at once."""
         if self._udp is None:
             return
-        packet = self.envelope.pack(messages, checksum)
         try:
+            packet = self.envelope.pack(messages, checksum)
             self._udp.sendto(packet, self._socket_address(to))
         except BlockingIOError:
             self.metrics.increment("muster.gossip.unsent")
-        except (OSError, OverflowError, ValueError) as error:
+        except (Rejected, OSError, OverflowError, ValueError) as error:
             self._warn.say("sending to %s failed: %s", text(to), error)
         else:
             self.metrics.increment("memberlist.udp.sent", len(packet))

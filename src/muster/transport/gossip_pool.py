@@ -198,9 +198,11 @@ class GossipPool:
     def packet(self, sender: Endpoint, messages: Sequence[Message]) -> None:
         """See `Receiver`."""
         now = self._now()
+        effects: list[Effect] = []
         for message in messages:
             if not isinstance(message, Alive) or self.sockets.allowed.allow(message.address):
-                self._carry_out(self.serf.receive(now, sender, message))
+                effects += self.serf.receive(now, sender, message)
+        self._carry_out(effects)
 
     def stream(self, sender: Endpoint, message: Message) -> bytes | None:
         """See `Receiver`."""

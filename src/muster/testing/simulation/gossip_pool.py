@@ -51,6 +51,8 @@ class SimulatedPool:
         self.left: set[str] = set()
         self.crashed: set[str] = set()
         self.said_to_leave: set[str] = set()
+        self.operators: set[tuple[str, str]] = set()
+        """Who was made to say of whom that it leaves."""
         self._roster = NOBODY
 
     def form(self, count: int) -> None:
@@ -117,8 +119,8 @@ class SimulatedPool:
         host = self.simulation.hosts[name]
         host.crash()
         host.start()
-        for names in (self.left, self.crashed, self.said_to_leave):
-            names.discard(name)
+        self.left.discard(name)
+        self.crashed.discard(name)
         if seeds:
             self.join(name, *seeds)
 
@@ -132,6 +134,7 @@ class SimulatedPool:
     def force_leave(self, operator: str, name: str) -> None:
         """Let an operator at one member say that another has left."""
         self.said_to_leave.add(name)
+        self.operators.add((operator, name))
         member = self.member(operator)
         member.command(lambda now: member.serf.force_leave(now, name))
 
