@@ -8,11 +8,13 @@ Source: reference of the RPC wire, section 6, "Retries and holds".
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from muster.agent.no_servers import NoKnownServers
+from muster.agent.rate_limit import RateLimit
 from muster.agent.server_list import KnownServer, ServerList
 from muster.gossip.effects import Effect, Member, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberUpdated
 from muster.model.clock import Clock
@@ -41,9 +43,17 @@ class RemoteServers:
     """A `Servers` of the agent. Told of the pool's members by `heard`; made and used on one loop."""
 
     def __init__(
-        self, pool: Caller, clock: Clock, chance: random.Random, hold: float, agents: Callable[[], int], on_first: Callable[[], None]
+        self,
+        pool: Caller,
+        clock: Clock,
+        chance: random.Random,
+        hold: float,
+        agents: Callable[[], int],
+        on_first: Callable[[], None],
+        limit: RateLimit | None = None,
     ) -> None:
         """`hold`: seconds that a call waits for a leader. `on_first` is called when there is a server after there was none."""
+        self.limit = limit or RateLimit(clock, math.inf, 1)
         self.servers = ServerList(chance)
         self._pool, self._clock, self._random = pool, clock, chance
         self._hold, self._agents, self._on_first = hold, agents, on_first
@@ -65,7 +75,8 @@ class RemoteServers:
             self._plan_rebalance()
 
     def call(self, method: str, request: Any) -> asyncio.Future[Reply]:
-        """Ask a server. Raises NoKnownServers, what the server said, or why no server could be asked."""
+        """Ask a server. Raises NoKnownServers, RateExceeded, what the server said, or why no server could be asked."""
+        self.limit.take()
         server = self.servers.first()
         if server is None:
             raise NoKnownServers

@@ -24,6 +24,34 @@ class Replication(Protocol):
     @property
     def configuration_index(self) -> int: ...
 
+    def is_empty(self) -> bool:
+        """Whether this server has no entry, no snapshot and no vote: only then may it found a datacenter."""
+        ...
+
+    def last_contact(self) -> float | None:
+        """Seconds since a leader was last heard, by any AppendEntries; 0.0 on the leader itself, None if never since the start."""
+        ...
+
+    def bootstrap(self, configuration: Configuration) -> asyncio.Future[None]:
+        """Writes the first configuration of a datacenter as entry 1 of term 1. Raises Rejected if this server is not empty."""
+        ...
+
+    def add_voter(self, identity: str, address: str) -> asyncio.Future[None]:
+        """Adds a voter, promotes a non-voter, or gives a voter a new address; done when committed. Raises NoLeader or Rejected."""
+        ...
+
+    def add_nonvoter(self, identity: str, address: str) -> asyncio.Future[None]:
+        """Adds a server that only listens, or gives a known one a new address. As `add_voter`."""
+        ...
+
+    def remove_server(self, identity: str) -> asyncio.Future[None]:
+        """Removes a server; one that is unknown is no error. As `add_voter`."""
+        ...
+
+    def transfer_leadership(self, target: str) -> asyncio.Future[None]:
+        """Hands over to the voter of that id; done when this server no longer leads. Raises NoLeader or Rejected if it stays."""
+        ...
+
     def is_leader(self) -> bool:
         """Whether this server leads, as far as it knows."""
         ...

@@ -97,9 +97,12 @@ class InstallSnapshotResponse(msgspec.Struct, frozen=True):
 
 
 class TimeoutNow(msgspec.Struct, frozen=True):
-    """The leader asks one follower to start an election at once: leadership transfer. `term` is local: the wire has none, and 0 comes in."""
+    """The leader asks one follower to start an election at once: leadership transfer.
 
-    term: int = 0
+    The wire carries no term; a decoded message has 0, and the transport knows no better.
+    """
+
+    term: int = 0  # local
 
 
 class TimeoutNowResponse(msgspec.Struct, frozen=True):

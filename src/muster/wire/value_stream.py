@@ -6,6 +6,8 @@ promises to be long costs nothing. What was measured holds as many items as it s
 Source: reference of the RPC wire, section 3; of the Raft wire, section 1.
 """
 
+from itertools import pairwise
+
 import msgpack
 
 from muster.model.errors import DecodeError
@@ -93,4 +95,4 @@ def split_values(data: bytes) -> list[bytes]:
             ends.append(reader.tell())
     except UNPACKING_ERRORS as error:
         raise DecodeError(f"msgpack: {error or type(error).__name__}") from error
-    return [data[start:end] for start, end in zip(ends, ends[1:])]
+    return [data[start:end] for start, end in pairwise(ends)]

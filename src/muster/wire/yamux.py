@@ -7,7 +7,6 @@ Source: reference of the RPC wire, section 2.
 """
 
 import math
-from collections.abc import Callable
 from typing import Final
 
 from muster.model.errors import DecodeError, Rejected, TooLarge
@@ -28,6 +27,7 @@ from muster.wire.yamux_frames import (
     DATA,
     FIN,
     GO_AWAY,
+    HEADER_SIZE,
     LARGEST,
     NORMAL,
     PING,
@@ -37,6 +37,7 @@ from muster.wire.yamux_frames import (
     WINDOW_UPDATE,
     FrameReader,
     Header,
+    Part,
 )
 from muster.wire.yamux_streams import Stream
 
@@ -72,7 +73,6 @@ class Session:
         self._next_ping = now + KEEPALIVE
         self._ping_value = 0
         self._pings: dict[int, float] = {}  # value -> sent at
-        self._handlers: dict[int, Callable[[float, Header], list[Event]]] = {PING: self._ping_received, GO_AWAY: self._go_away_received}
 
     # what the host does
 
@@ -180,8 +180,10 @@ class Session:
         if not self.alive:
             return events
         try:
-            for header, piece, is_new in self._reader.feed(data):
-                events += self._frame_received(now, header, piece, is_new)
+            for part in self._reader.feed(data):
+                self._part_received(now, part, events)
+                if self._answers > MAXIMUM_ANSWERS:
+                    raise DecodeError("yamux: the peer asks and does not read")
         except DecodeError as error:
             self._output.append(Header(GO_AWAY, 0, 0, PROTOCOL_ERROR).encode())
             events += self._die(str(error))
@@ -191,18 +193,99 @@ class Session:
         """The connection ended."""
         return self._die("connection lost") if self.alive else []
 
-    def _frame_received(self, now: float, header: Header, piece: bytes, is_new: bool) -> list[Event]:
-        handler = self._handlers.get(header.type)
-        if handler is not None:
-            return handler(now, header)
-        events: list[Event] = self._flags_received(header) if is_new else []
+    def _part_received(self, now: float, part: Part, events: list[Event]) -> None:
+        header = part.header
+        if header.type == PING:
+            return self._ping_received(now, header, events)
+        if header.type == GO_AWAY:
+            self.gone_away = True
+            events.append(GoneAway(header.length))
+            return None
+        if part.first and header.flags:
+            self._flags_received(header, events)
         known = self._streams.get(header.stream)
         if known is None:  # a stream that is gone: what still comes is passed over
-            return events
+            return None
         if header.type == WINDOW_UPDATE:
-            events += self._credit_received(known, header.length)
-        elif is_new:
+            self._credit_received(known, header.length, events)
+        elif part.first:
             known.receive(header.length)
-        if piece:
-            events.append(DataReceived(known.identity, piece))
-        return events + self._end_received(known)
+        if part.payload:
+            events.append(DataReceived(known.identity, part.payload))
+        if header.flags & FIN and not part.left:
+            self._end_received(known, events)
+        return None
+
+    def _ping_received(self, now: float, header: Header, events: list[Event]) -> None:
+        if header.flags & SYN:
+            self._answer(PING, ACK, 0, header.length)
+        elif (sent := self._pings.pop(header.length, None)) is not None:
+            events.append(PingAnswered(header.length, now - sent))
+
+    def _flags_received(self, header: Header, events: list[Event]) -> None:
+        stream, flags = header.stream, header.flags
+        if flags & SYN:
+            self._opened_by_peer(stream, events)
+        if flags & ACK and stream in self._unanswered:
+            self._unanswered.discard(stream)
+            events.append(StreamAccepted(stream))
+        if flags & RST and stream in self._streams:
+            self._forget(stream)
+            events.append(StreamReset(stream))
+
+    def _opened_by_peer(self, stream: int, events: list[Event]) -> None:
+        if stream == 0 or stream % 2 == self._next_stream % 2 or stream in self._streams:
+            raise DecodeError(f"yamux: stream {stream} cannot be opened")
+        if len(self._unaccepted) >= ACCEPT_BACKLOG or len(self._streams) >= self._maximum_streams:
+            self._answer(WINDOW_UPDATE, RST, stream)
+            return
+        self._streams[stream] = Stream(stream)
+        self._unaccepted.add(stream)
+        events.append(StreamOpened(stream))
+
+    def _credit_received(self, known: Stream, amount: int, events: list[Event]) -> None:
+        known.credit(amount)
+        if known.waiting and amount:
+            self._flush(known)
+            events.append(CreditReceived(known.identity, known.waiting))
+
+    def _end_received(self, known: Stream, events: list[Event]) -> None:
+        if not known.ended_there:
+            known.ended_there = True
+            events.append(StreamEnded(known.identity))
+            if known.ended_here:
+                self._forget(known.identity)
+
+    # what both do
+
+    def _flush(self, known: Stream) -> None:
+        """Writes what the window allows, and the end behind the last of it."""
+        while (payload := known.next_payload()) is not None:
+            self._control(DATA, 0, known.identity, len(payload))
+            self._output.append(payload)
+        if known.closing and not known.waiting and not known.ended_here:
+            known.ended_here = True
+            self._control(WINDOW_UPDATE, FIN, known.identity)
+            if known.ended_there:
+                self._forget(known.identity)
+
+    def _control(self, kind: int, flags: int, stream: int, length: int = 0) -> None:
+        if self.alive:
+            self._output.append(Header(kind, flags, stream, length).encode())
+
+    def _answer(self, kind: int, flags: int, stream: int, length: int = 0) -> None:
+        self._control(kind, flags, stream, length)
+        self._answers += HEADER_SIZE
+
+    def _forget(self, stream: int) -> None:
+        self._streams.pop(stream, None)
+        self._unaccepted.discard(stream)
+        self._unanswered.discard(stream)
+
+    def _die(self, reason: str) -> list[Event]:
+        self.alive = False
+        self._streams.clear()
+        self._unaccepted.clear()
+        self._unanswered.clear()
+        self._pings.clear()
+        return [SessionDied(reason)]

@@ -60,6 +60,4 @@ class SessionDied(Struct, frozen=True, gc=False):
     reason: str
 
 
-Event = (
-    StreamOpened | StreamAccepted | DataReceived | StreamEnded | StreamReset | CreditReceived | PingAnswered | GoneAway | SessionDied
-)
+Event = StreamOpened | StreamAccepted | DataReceived | StreamEnded | StreamReset | CreditReceived | PingAnswered | GoneAway | SessionDied

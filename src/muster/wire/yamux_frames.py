@@ -6,7 +6,7 @@ Source: reference of the RPC wire, section 2.
 """
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -38,54 +38,43 @@ class Header(Struct, frozen=True, gc=False):
         return _HEADER.pack(0, self.type, self.flags, self.stream, self.length)
 
 
+class Part(NamedTuple):
+    """A frame as far as it has come: `first` with its header, then more of its payload; `left` bytes of that are still to come."""
+
+    header: Header
+    payload: bytes
+    first: bool
+    left: int
+
+
 class FrameReader:
-    """Cuts a connection into headers and pieces of payload. Nothing is kept but a begun header."""
+    """Cuts a connection into frames. Nothing is kept but a begun header: a payload is handed on in the pieces in which it comes."""
 
     def __init__(self) -> None:
-        self._head = b""
+        self._begun = b""  # a header
         self._header = Header(DATA, 0, 0, 0)
-        self._left = 0  # bytes of payload still to come
+        self._left = 0  # bytes of its payload
 
-    def feed(self, data: bytes) -> "list[tuple[Header, bytes, bool]]":
-        """Headers with what of the payload is here, and whether the header is new; a long payload comes in pieces.
-
-        `DecodeError` for a version or type that does not exist, once.
-        """
-        found: list[tuple[Header, bytes, bool]] = []
+    def feed(self, data: bytes) -> list[Part]:
+        """The parts that the bytes bring. `DecodeError` for a version or type that does not exist; what came before is lost with it."""
+        if self._begun:
+            data, self._begun = self._begun + data, b""
+        parts: list[Part] = []
         position, end = 0, len(data)
-        if self._left:
-            piece = data[: self._left]
-            position = len(piece)
+        if self._left and end:
+            payload = data[: self._left]
+            position = len(payload)
             self._left -= position
-            found.append((self._header, piece, False))
-        if self._head:
-            missing = HEADER_SIZE - len(self._head)
-            self._head += data[position : position + missing]
-            position = min(end, position + missing)
-            if len(self._head) < HEADER_SIZE:
-                return found
-            position = self._frame(self._head, 0, data, position, found)
-            self._head = b""
+            parts.append(Part(self._header, payload, False, self._left))
         while end - position >= HEADER_SIZE:
-            position = self._frame(data, position, data, position + HEADER_SIZE, found)
-        self._head = data[position:]
-        return found
-
-    @property
-    def payload_left(self) -> int:
-        """Bytes of the newest frame's payload that have not come yet."""
-        return self._left
-
-    def _frame(self, head: bytes, at: int, data: bytes, position: int, found: list[tuple[Header, bytes, bool]]) -> int:
-        """Adds the frame whose header stands in `head`; where the next one begins in `data`."""
-        version, kind, flags, stream, length = _HEADER.unpack_from(head, at)
-        if version != 0 or kind > GO_AWAY:
-            raise DecodeError(f"yamux: no frame has version {version} and type {kind}")
-        self._header = Header(kind, flags, stream, length)
-        if kind != DATA:
-            found.append((self._header, b"", True))
-            return position
-        piece = data[position : position + length]
-        self._left = length - len(piece)
-        found.append((self._header, piece, True))
-        return position + len(piece)
+            version, kind, flags, stream, length = _HEADER.unpack_from(data, position)
+            if version != 0 or kind > GO_AWAY:
+                raise DecodeError(f"yamux: no frame has version {version} and type {kind}")
+            position += HEADER_SIZE
+            self._header = Header(kind, flags, stream, length)
+            payload = data[position : position + length] if kind == DATA else b""
+            position += len(payload)
+            self._left = length - len(payload) if kind == DATA else 0
+            parts.append(Part(self._header, payload, True, self._left))
+        self._begun = data[position:]
+        return parts

@@ -109,7 +109,7 @@ async def test_nobody_known_is_said_at_once() -> None:
 
 @in_loop
 async def test_a_server_that_cannot_be_reached_is_passed_over() -> None:
-    pool = Pool(s1=[CannotConnect("10.0.0.1:8300", "refused")], s2=["yes"])
+    pool = Pool(s1=[CannotConnect("dial tcp 10.0.0.1:8300: connect: connection refused")], s2=["yes"])
     remote = servers_of(pool, ManualClock())
     replies = [(await remote.call("KVS.Apply", WRITE)).value for _ in range(3)]
     assert replies == ["yes"] * 3

@@ -135,7 +135,7 @@ class Watched:
         assert 0 <= member.health_score < member.settings.awareness_maximum
 
 
-@given(st.lists(steps, min_size=20, max_size=60), st.integers(0, 100))
+@given(st.lists(steps, min_size=15, max_size=40), st.integers(0, 100))
 @settings(max_examples=150, deadline=None)
 @pytest.mark.slow
 def test_whatever_it_is_told_a_members_picture_stays_whole(happenings, seed):

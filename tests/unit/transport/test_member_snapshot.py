@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muster.gossip.effects import (
@@ -150,6 +150,7 @@ def test_a_disk_that_refuses_is_survived(path: Path, caplog: pytest.LogCaptureFi
     again.close()
 
 
+@settings(deadline=None)  # it waits for the disk
 @given(st.binary(max_size=400), st.booleans())
 def test_any_bytes_are_read_without_a_fault(tmp_path_factory: pytest.TempPathFactory, data: bytes, rejoin: bool) -> None:
     path = written(tmp_path_factory.mktemp("any") / "snapshot", data)

@@ -118,7 +118,7 @@ class SimulatedMember:
 
     def suspects(self) -> set[str]:
         """Whom this member suspects now."""
-        suspicions = self.serf.swim._membership.suspicions
+        suspicions = self.serf.swim.suspicions
         return suspicions.names() if len(suspicions) else set()
 
     def command(self, ask: Callable[[float], Sequence[Effect]]) -> None:
@@ -179,7 +179,7 @@ class SimulatedMember:
             self.host.simulation.schedule.after(JOIN_RETRY, self._join_again, self.host.life)
 
     def _join_again(self, life: int) -> None:
-        if life == self.host.life and not self.joined and not self.host.paused:
+        if life == self.host.life and not self.joined and self.name not in self.pool.left:
             self.join(self._seeds)
 
 

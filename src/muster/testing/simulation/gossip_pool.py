@@ -36,7 +36,8 @@ def endpoint_of_number(number: int) -> Endpoint:
 class SimulatedPool:
     """All members, living and dead.
 
-    `left` are those that were told to leave, `crashed` those that were killed, `said_to_leave` those of whom anybody said that they leave.
+    `left` are those that were told to leave, `left_in_peace` those of them that did so when nothing was wrong; `crashed` are those that
+    were killed, `said_to_leave` those of whom anybody said that they leave.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SimulatedPool:
         self.decode = Decoder()
         self.listeners: list[Listener] = []
         self.left: set[str] = set()
+        self.left_in_peace: set[str] = set()
         self.crashed: set[str] = set()
         self.said_to_leave: set[str] = set()
         self.operators: set[tuple[str, str]] = set()

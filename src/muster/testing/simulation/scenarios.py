@@ -57,11 +57,13 @@ class RandomPool:
         self._calm()
 
     def _calm(self) -> None:
-        """No fault is left; the pool settles, notices one more crash, and has told each event to all."""
+        """No fault is left: the pool settles. Then one more crashes and one more leaves, and it settles again."""
         faults.end_all(self.simulation)
         self._settle(QUIET)
-        victim = self.chance.choice([member.name for member in self.pool.living()])
+        victim, leaver = self.chance.sample([member.name for member in self.pool.living()], 2)
         self.pool.crash(victim)
+        self.pool.leave(leaver)
+        self.pool.left_in_peace.add(leaver)
         self._settle(NOTICE)
 
     def _settle(self, limit: float) -> None:

@@ -67,7 +67,7 @@ def _about_itself(member: SimulatedMember) -> Iterator[str]:
     queues = {name: statistics[name] for name in ("intent_queue", "event_queue", "query_queue") if statistics[name] != "0"}
     if member.serf.swim.queue_depth or queues:
         yield f"{member.name} still has {member.serf.swim.queue_depth} messages to tell, {queues}"
-    if member.serf.swim.health_score:
+    if member.serf.swim.health_score and member.serf.swim.alive_count > 1:
         yield f"{member.name} has a health score of {member.serf.swim.health_score}"
     coordinate = member.serf.coordinate
     if not all(map(math.isfinite, (*coordinate.vec, coordinate.error, coordinate.adjustment, coordinate.height))):
@@ -75,9 +75,13 @@ def _about_itself(member: SimulatedMember) -> Iterator[str]:
 
 
 def _about_the_gone(pool: SimulatedPool, living: list[SimulatedMember]) -> Iterator[str]:
-    """All who know a member that is gone agree on how it went; nobody takes it for alive."""
+    """Nobody takes who is gone for alive.
+
+    Whether it failed or left may stay in dispute where both were said in bad times, as it does between the peers; not where all was well.
+    """
     for name in sorted(pool.left | pool.crashed):
         seen = {member.name: pool.status(member.name, name) for member in living}
         statuses = set(seen.values()) - {None}
-        if MemberStatus.ALIVE in statuses or MemberStatus.LEAVING in statuses or len(statuses) > 1:
-            yield f"{name}, which is gone, is seen as {seen}"
+        wrong = statuses - {MemberStatus.LEFT} if name in pool.left_in_peace else statuses & {MemberStatus.ALIVE, MemberStatus.LEAVING}
+        if wrong:
+            yield f"{name}, which is gone, is seen as {', '.join(f'{status} by {by}' for by, status in seen.items() if status in wrong)}"

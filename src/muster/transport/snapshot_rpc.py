@@ -1,0 +1,178 @@
+"""Snapshots on the server port, the server's side: an archive is sent or taken piece by piece, never whole in memory.
+
+These connections are few and long, so each has a task, unlike calls. One on which nothing moves is ended.
+
+Source: reference of the RPC wire, section 7.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from typing import Any, BinaryIO, cast
+
+from muster.model.errors import DecodeError, MusterError, Rejected, TooLarge
+from muster.transport.snapshot_messages import (
+    LARGEST_HEAD,
+    RESTORE,
+    SAVE,
+    RestoreRequest,
+    SnapshotAnswer,
+    SnapshotQuestion,
+    answer_of,
+    decode_question,
+    encode_answer,
+)
+from muster.wire.replies import Reply
+from muster.wire.requests import DatacenterRequest
+from muster.wire.value_stream import ValueStream
+
+logger = logging.getLogger("muster.rpc")
+
+PIECE = 256 * 1024  # bytes read at a time
+STALLED = 60.0  # seconds without progress after which a snapshot connection is ended
+LARGEST_ARCHIVE = 8 << 30  # bytes, as the HTTP edge takes
+
+Serve = Callable[[str, Any, str], "Reply | asyncio.Future[Reply]"]
+
+
+class SnapshotRpc:
+    """Makes the protocols of snapshot connections. `serve` answers `Snapshot.Save` and `Snapshot.Restore` as it does other methods.
+
+    The reply of a save has an iterator over the archive's bytes for its value, asynchronous or not. `folder` is where a received archive is
+    kept until it is checked: a nameless file; None: the system's.
+    """
+
+    def __init__(
+        self, serve: Serve, *, folder: str | None = None, stalled: float = STALLED, largest_archive: int = LARGEST_ARCHIVE
+    ) -> None:
+        self._serve = serve
+        self._folder, self._stalled, self._largest = folder, stalled, largest_archive
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection(self) -> "SnapshotConnection":
+        """For the listener: an accepted connection whose first byte was 5."""
+        return SnapshotConnection(self)
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One whole connection."""
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._tasks.add(task)
+        remote = writer.get_extra_info("peername") or ("", 0)
+        try:
+            await self._converse(reader, writer, f"{remote[0]}:{remote[1]}")
+            writer.close()
+        except (DecodeError, OSError, TimeoutError) as error:
+            logger.warning("snapshot connection from %s: %s", remote[0], error or type(error).__name__)
+        finally:
+            self._tasks.discard(task)
+            if not writer.is_closing():
+                writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
+        async with asyncio.timeout(self._stalled):
+            head, rest = await read_head(reader)
+        question = decode_question(head)
+        try:
+            if question.operation == SAVE:
+                await self._save(question, reader, writer, source)
+            elif question.operation == RESTORE:
+                await self._restore(question, rest, reader, writer, source)
+            else:
+                raise Rejected(f"unrecognized snapshot op {_quoted(question.operation)}")
+        except MusterError as error:
+            writer.write(encode_answer(SnapshotAnswer(error=error.wire_text)))
+            await self._flush(writer)
+
+    async def _save(self, question: SnapshotQuestion, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
+        request = DatacenterRequest(allow_stale=question.allow_stale, datacenter=question.datacenter, token=question.token)
+        reply = await self._outcome("Snapshot.Save", request, source)
+        writer.write(encode_answer(answer_of(reply)))
+        try:
+            async for piece in _pieces(reply.value):
+                writer.write(piece)
+                await self._flush(writer)
+        except MusterError as error:
+            # The answer is out already: only an end that cuts the archive short tells the client.
+            raise OSError(f"the archive could not be read to its end: {error}") from error
+
+    async def _restore(
+        self, question: SnapshotQuestion, rest: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str
+    ) -> None:
+        with tempfile.TemporaryFile(dir=self._folder) as archive:
+            await self._receive(archive, rest, reader)
+            archive.seek(0)
+            request = RestoreRequest(archive=archive, datacenter=question.datacenter, token=question.token)
+            await self._outcome("Snapshot.Restore", request, source)
+        writer.write(encode_answer(SnapshotAnswer()))
+        await self._flush(writer)
+
+    async def _receive(self, archive: BinaryIO, piece: bytes, reader: asyncio.StreamReader) -> None:
+        """The disk is written by a thread; nothing more is read meanwhile, so the sender waits."""
+        loop, size = asyncio.get_running_loop(), 0
+        while True:
+            size += len(piece)
+            if size > self._largest:
+                raise TooLarge(f"the archive is larger than {self._largest} bytes")
+            if piece:
+                await loop.run_in_executor(None, partial(archive.write, piece))
+            async with asyncio.timeout(self._stalled):
+                piece = await reader.read(PIECE)
+            if not piece:
+                return
+
+    async def _outcome(self, method: str, request: object, source: str) -> Reply:
+        outcome = self._serve(method, request, source)
+        return outcome if isinstance(outcome, Reply) else await outcome
+
+    async def _flush(self, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(self._stalled):
+            await writer.drain()
+
+
+class SnapshotConnection(asyncio.StreamReaderProtocol):
+    """One accepted snapshot connection."""
+
+    def __init__(self, rpc: SnapshotRpc) -> None:
+        super().__init__(asyncio.StreamReader(limit=PIECE), rpc.answer)
+
+    def feed(self, data: bytes) -> None:
+        """What was read before this took over."""
+        self.data_received(data)
+
+
+async def read_head(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The map that begins a stream, and what was read behind it. `DecodeError` if it is none or ends before."""
+    values = ValueStream(LARGEST_HEAD)
+    while True:
+        data = await reader.read(PIECE)
+        if not data:
+            raise DecodeError("the connection ended before a whole head came")
+        values.feed(data)
+        head = values.next()
+        if head is not None:
+            return head, values.take(values.pending)
+
+
+async def _pieces(archive: Any) -> AsyncIterator[bytes]:
+    if isinstance(archive, AsyncIterator):
+        async for piece in archive:
+            yield piece
+    elif isinstance(archive, bytes | bytearray):
+        for start in range(0, len(archive), PIECE):
+            yield bytes(archive[start : start + PIECE])
+    else:
+        for piece in cast("Iterable[bytes]", archive):
+            yield piece
+
+
+def _quoted(operation: int) -> str:
+    """The character of that number in quotes, as the peers write it."""
+    return repr(chr(operation)) if 0 <= operation < 0xD800 else "'\ufffd'"
