@@ -7,6 +7,11 @@ import bisect
 import math
 from collections.abc import Iterator
 
+CONGESTION = 128
+"""Broadcasts in a queue from which on hearing them counts: some seconds' worth of packets."""
+HEARD_WEIGHT = 3
+"""For how many of our own sends it counts that somebody else told us the same."""
+
 
 def retransmit_limit(multiplier: int, members: int) -> int:
     """How often one broadcast is sent before it is dropped: multiplier × ceil(log10(members + 1)).
@@ -62,6 +67,21 @@ class BroadcastQueue:
             tier = self._tiers[broadcast.transmissions]
             del tier[bisect.bisect_left(tier, (broadcast.key,))]
 
+    def heard(self, name: str, limit: int) -> None:
+        """Somebody else tells the same about `name`: the more do, the less it needs us.
+
+        Without congestion nothing is counted, so that a small pool or a quiet one spreads news as the peers' do. With thousands of news
+        at once (a mass restart) it is what lets the queues drain: rumours that stop when they are old, as in Demers et al., "Epidemic
+        algorithms for replicated database maintenance" (PODC 1987), section 1.4, "counter" and "feedback".
+        """
+        if len(self._by_name) < CONGESTION:
+            return
+        broadcast = self._by_name.get(name)
+        if broadcast is not None:
+            tier = self._tiers[broadcast.transmissions]
+            del tier[bisect.bisect_left(tier, (broadcast.key,))]
+            self._count(broadcast, HEARD_WEIGHT, limit)
+
     def take(self, overhead: int, room: int, limit: int, most: int) -> list[bytes]:
         """At most `most` messages for one packet with `room` bytes left, each costing its length and `overhead`.
 
@@ -74,7 +94,7 @@ class BroadcastQueue:
                 if room <= overhead or len(taken) == most:
                     break
         for broadcast in taken:
-            self._sent(broadcast, limit)
+            self._count(broadcast, 1, limit)
         return [broadcast.message for broadcast in taken]
 
     def prune(self, most: int) -> None:
@@ -100,8 +120,9 @@ class BroadcastQueue:
             room -= overhead + len(broadcast.message)
         return room
 
-    def _sent(self, broadcast: Broadcast, limit: int) -> None:
-        broadcast.transmissions += 1
+    def _count(self, broadcast: Broadcast, sends: int, limit: int) -> None:
+        """A broadcast that is in no tier now was sent, or needs to be sent less often."""
+        broadcast.transmissions += sends
         if self.is_spent(broadcast.transmissions, limit):
             del self._by_name[broadcast.name]
         else:

@@ -5,10 +5,10 @@
 Source: SWIM (DSN 2002), section 4.2; reference of the gossip wire, section 2.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from muster.gossip.awareness import Awareness
-from muster.gossip.broadcasts import BroadcastQueue
+from muster.gossip.broadcasts import CONGESTION, BroadcastQueue, retransmit_limit
 from muster.gossip.endpoints import endpoint_of
 from muster.gossip.node_table import MEMBER_LIMIT, NodeRecord, NodeStatus, NodeTable, Roster
 from muster.gossip.push_pull import have_meaning, news_of
@@ -41,7 +41,7 @@ _STATUSES = {state: status for status, state in _STATES.items()}
 class Membership:
     """The table of nodes, the suspicions that run, and the news to spread."""
 
-    __slots__ = ("_admit", "_awareness", "_claims", "_name", "_settings", "broadcasts", "nodes", "own", "suspicions")
+    __slots__ = ("_admit", "_awareness", "_claims", "_name", "_settings", "_tells", "broadcasts", "nodes", "own", "suspicions")
 
     def __init__(
         self, ourselves: NodeRecord, settings: PoolSettings, awareness: Awareness, admit: Admission | None, roster: Roster
@@ -53,6 +53,7 @@ class Membership:
         self._admit = admit
         self._claims: dict[tuple[str, Endpoint], None] = {}
         self.nodes = NodeTable(roster)
+        self._tells = True
         self.suspicions = Suspicions()
         self.broadcasts = BroadcastQueue()
         known = self.nodes.get(self._name)
@@ -73,16 +74,21 @@ class Membership:
         if isinstance(news, Alive) and not self._is_well_formed(news):
             return
         transition = self._transition(now, news)
-        if transition.action is Action.IGNORE or (isinstance(news, Alive) and not self._admits(news)):
+        if transition.action is Action.IGNORE:
+            self._hear_again(news)
+            return
+        if isinstance(news, Alive) and not self._admits(news):
             return
         self._act(now, news, transition, effects)
 
-    def merge(self, now: float, lines: Iterable[NodeState], effects: list[SwimEffect]) -> None:
-        """Take in somebody's whole table."""
+    def merge(self, now: float, lines: Sequence[NodeState], effects: list[SwimEffect]) -> None:
+        """Take in somebody's whole table. A large one is no news to the pool if we knew nobody: then we do not tell it around."""
+        self._tells = self.anybody_else() or len(lines) < CONGESTION
         for line in lines:
             news = None if self._is_known(line) else news_of(line, self._name)
             if news is not None:
                 self.hear(now, news, effects)
+        self._tells = True
 
     def ripen(self, now: float, effects: list[SwimEffect]) -> None:
         """Hold those for dead that were suspected for long enough."""
@@ -145,6 +151,14 @@ class Membership:
             and record.endpoint == (line.address, line.port)
             and record is not self.own
         )
+
+    def _hear_again(self, news: Alive | Suspect | Dead) -> None:
+        """Others spread what we know and may be spreading too."""
+        record = self.nodes.get(news.node)
+        if record is None or record.incarnation != news.incarnation or record.is_up is isinstance(news, Dead):
+            return
+        if isinstance(news, Suspect) is (record.status is NodeStatus.SUSPECT) and news.node in self.broadcasts:
+            self.broadcasts.heard(news.node, retransmit_limit(self._settings.retransmit_multiplier, len(self.nodes)))
 
     def _transition(self, now: float, news: Alive | Suspect | Dead) -> Transition:
         record = self.nodes.get(news.node)
@@ -285,6 +299,8 @@ class Membership:
 
     def _spread(self, news: Alive | Suspect | Dead) -> None:
         """Tell others, instead of what was to be told of this node before. What fits in no packet cannot be told."""
+        if not self._tells and news.node != self._name:
+            return
         message = encode_message(news)
         if len(message) > self._settings.packet_size - self._settings.packet_overhead - SINGLE_OVERHEAD:
             self.broadcasts.drop(news.node)

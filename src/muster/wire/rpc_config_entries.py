@@ -46,8 +46,14 @@ def encode_delete(request: ConfigEntryRequest) -> bytes:
 def decode_request(value: Any) -> ConfigEntryRequest:
     """The argument of ConfigEntry.Apply or .Delete."""
     data = _inner(value)
-    _parts(data)
-    return config_entry_request(data)
+    parts = _parts(data)
+    entry = as_map(parts[-1]).get("Entry") if len(parts) == 2 else None
+    if type(entry) is str:
+        _one_map(entry)
+    try:
+        return config_entry_request(data)
+    except (ValueError, TypeError) as error:
+        raise DecodeError(f"config entry: {error}") from error
 
 
 def encode_get(reply: Reply) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.gossip.broadcasts import BroadcastQueue, retransmit_limit
+from muster.gossip.broadcasts import CONGESTION, HEARD_WEIGHT, BroadcastQueue, retransmit_limit
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,23 @@ def test_whatever_happens_each_name_waits_once_and_packets_are_never_too_full(st
         waiting = {name: message for name, message in waiting.items() if name in queue}
         assert {broadcast.name: broadcast.message for broadcast in queue} == waiting
         assert sorted(broadcast.name for tier in queue._tiers for _, broadcast in tier) == sorted(waiting)
+
+
+def test_in_a_long_queue_what_others_tell_needs_fewer_sends_of_ours():
+    queue = BroadcastQueue()
+    for number in range(CONGESTION):
+        queue.queue(f"n{number}", b"news")
+    for _ in range(2):
+        queue.heard("n0", limit=8)
+    assert {broadcast.name: broadcast.transmissions for broadcast in queue}["n0"] == 2 * HEARD_WEIGHT
+    queue.heard("n0", limit=8)
+    assert "n0" not in queue, "the third time others have told it often enough"
+    queue.heard("nobody", limit=8)
+
+
+def test_in_a_short_queue_hearing_changes_nothing():
+    queue = BroadcastQueue()
+    queue.queue("n0", b"news")
+    for _ in range(100):
+        queue.heard("n0", limit=8)
+    assert [broadcast.transmissions for broadcast in queue] == [0]
