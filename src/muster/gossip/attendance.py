@@ -135,6 +135,8 @@ class Attendance:
             self.announce(now)
         if outcome.rebroadcast and encoded:
             self._tell(now, name, encoded)
+        elif encoded:
+            self._spread.hear_intent(name, encoded, len(self.table))
         self._watch_recent(now)
         effects = list(outcome.effects)
         return effects + self._forget(self._reaper.prune(now, name)) if outcome.prune else effects

@@ -67,6 +67,11 @@ class BroadcastQueue:
             tier = self._tiers[broadcast.transmissions]
             del tier[bisect.bisect_left(tier, (broadcast.key,))]
 
+    def message(self, name: str) -> bytes:
+        """What is told about `name`; empty if nothing is."""
+        broadcast = self._by_name.get(name)
+        return broadcast.message if broadcast is not None else b""
+
     def heard(self, name: str, limit: int) -> None:
         """Somebody else tells the same about `name`: the more do, the less it needs us.
 

@@ -28,6 +28,11 @@ class SerfBroadcasts:
         """Tell an intent about `node`; older ones about it no longer matter."""
         self._queue(self.intents, node, payload, members)
 
+    def hear_intent(self, node: str, payload: bytes, members: int) -> None:
+        """Others tell the intent about `node` that we may still be telling too."""
+        if self.intents.message(node).endswith(payload):
+            self.intents.heard(node, self._transmissions(members))
+
     def spread_query(self, payload: bytes, members: int) -> None:
         """Tell a query."""
         self._queue(self.queries, self._number(), payload, members)

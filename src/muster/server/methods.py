@@ -32,9 +32,13 @@ class Read(Struct, frozen=True):
 
 
 class PlainRead(Struct, frozen=True):
-    """`function(context, request) -> value`, or a future of the reply; leader and datacenter are checked as for a read."""
+    """`function(context, request) -> value`, or a future of the reply; leader and datacenter are checked as for a read.
+
+    `leader_only`: other servers do not know the answer, so it is never stale.
+    """
 
     function: Callable[[Context, Any], Any]
+    leader_only: bool = False
 
 
 class Write(Struct, frozen=True):

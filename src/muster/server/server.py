@@ -1,7 +1,8 @@
 """What makes an agent a server: the one table of methods, and the rules that all of them follow.
 
-A read that may not be stale, and every write, wait up to `rpc_hold_timeout` for a leader that has applied all that was
-committed before it. A consistent read asks a quorum first.
+On a leader that has applied all that was committed before it, a call is answered at once; a consistent read asks a quorum
+first. On any other server it goes to the leader, or waits up to `rpc_hold_timeout` for one; a read that may be stale is
+answered by a server that has ever heard from a leader, and says how old its view is.
 """
 
 import asyncio
@@ -10,18 +11,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from muster.gossip.effects import Effect, Member, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberUpdated
 from muster.model.clock import Clock
-from muster.model.errors import NoLeader, NoPathToDatacenter
+from muster.model.errors import NoPathToDatacenter
 from muster.server.blocking import Blocking, ReadRule
+from muster.server.bootstrapping import Bootstrapping
 from muster.server.context import Context, UserEventListener
 from muster.server.datacenters import Datacenters
-from muster.server.deferred import Deferred, Outcome, follow
+from muster.server.deferred import Outcome
 from muster.server.endpoints import table
+from muster.server.forwarding import Call, Forwarder, Forwarding
 from muster.server.leader import LeaderDuties
-from muster.server.leader_wait import LeaderWait
+from muster.server.leave import Departure
 from muster.server.methods import Method, PlainRead, Read, UnknownMethod, Write
 from muster.server.replicated_state import ReplicatedState
 from muster.server.replication import Replication
+from muster.server.routing import Routing
+from muster.server.server_members import Members
 from muster.server.session_timers import SessionTimers
 from muster.server.settings import ServerSettings
 from muster.server.statistics import statistics
@@ -32,12 +38,13 @@ from muster.wire.replies import Reply
 
 Run = Callable[[str, Any], Outcome]
 Slow = Callable[[Any], "asyncio.Future[Reply] | None"] | None
+MemberEvent = (MemberJoined, MemberUpdated, MemberFailed, MemberLeft, MemberReaped)
 
 
 class Server:
     """Made on the running loop, before consensus starts; `leadership` is what consensus calls `on_leadership`.
 
-    `state.on_applied` and `state.on_restored` are taken by it.
+    `state.on_applied` and `state.on_restored` are taken by it. It is told of the pool by `member_event`.
     """
 
     def __init__(
@@ -48,19 +55,31 @@ class Server:
         clock: Clock,
         chance: random.Random,
         loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        members: Members | None = None,
+        forwarding: Forwarding | None = None,
+        force_leave: Callable[[Member], None] | None = None,
     ) -> None:
+        """`members`: all of the datacenter's pool, by default this server alone. `forwarding`: the way to other servers.
+
+        `force_leave` tells the pools that a failed server has left for good.
+        """
         loop = loop or asyncio.get_running_loop()
         self.settings = settings
         self.consensus = consensus
         self.store = store = state.store
         self._datacenter = settings.datacenter
         self._loop = loop
-        self.context = context = Context(settings, store, consensus, clock, chance)
+        self.context = context = Context(settings, store, consensus, clock, chance, members, forwarding)
         self.blocking = Blocking(loop, clock, chance, store.watches, lambda: store.indexes)
-        self.duties = LeaderDuties(context, loop, self._became_ready)
+        self.duties = LeaderDuties(context, loop, self._became_ready, force_leave)
         context.session_timers = SessionTimers(loop, clock, self.duties.end_session)
-        self._wait = LeaderWait(loop, settings.rpc_hold_timeout)
-        self._stopped = False
+        self._routing = Routing(settings.datacenter, consensus, context.servers)
+        self._forwarder = Forwarder(
+            loop, clock, chance, self._routing, context.forwarding, settings.rpc_hold_timeout, self.is_ready, self._stale_reply
+        )
+        self.bootstrapping = Bootstrapping(context, loop)
+        self._departure = Departure(context, self.duties, self._refuse)
         state.on_applied, state.on_restored = self._applied, self._restored
         self._methods: dict[str, Run] = {name: self._bind(method) for name, method in table().items()}
 
@@ -95,11 +114,26 @@ class Server:
         else:
             self.duties.stop()
 
+    def member_event(self, effect: Effect) -> None:
+        """What the pool of the datacenter tells; all but changes of its members is passed over."""
+        if isinstance(effect, MemberEvent):
+            self.context.servers.changed()
+            self.duties.member_changed(effect.member, reaped=isinstance(effect, MemberReaped))
+            self.bootstrapping.look()
+
+    async def hand_over(self) -> bool:
+        """Gives leadership to another server before this one stops; calls that come meanwhile go there. False if it still leads."""
+        return await self._departure.hand_over()
+
+    async def leave(self, leave_pools: Callable[[], Any], drain: float) -> None:
+        """Leaves the datacenter for good: see `leave.Departure`. `leave_pools` is awaited; `drain` in seconds."""
+        await self._departure.leave(leave_pools, drain)
+
     def stop(self) -> None:
         """Answers all that waits with NoLeader or by cancelling, and does nothing more."""
-        self._stopped = True
-        self.duties.stop()
-        self._wait.close()
+        self._refuse()
+        self.bootstrapping.stop()
+        self._forwarder.close()
         self.blocking.close()
 
     # ---- what is applied
@@ -123,21 +157,19 @@ class Server:
             slow = partial(method.slow, self.context) if method.slow is not None else None
             return partial(self._read, rule, method.cheap, slow)
         if isinstance(method, PlainRead):
-            return partial(self._plain_read, partial(method.function, self.context))
+            return partial(self._plain_read, partial(method.function, self.context), not method.leader_only)
         if isinstance(method, Write):
             return partial(self._write, partial(method.function, self.context))
         return partial(self._local, partial(method.function, self.context))
 
     def _read(self, rule: ReadRule, cheap: bool, slow: Slow, method: str, request: Any) -> Outcome:
-        if request.datacenter != self._datacenter:
-            raise NoPathToDatacenter()
-        ready = self.duties.ready
-        if not ready and not request.allow_stale:
-            return self._when_ready(partial(self._read, rule, cheap, slow, method, request))
+        if request.datacenter != self._datacenter or not self.duties.ready:
+            answer = partial(self._answer, rule, cheap, slow, method, request)
+            return self._forwarder.bring(Call(method, request, partial(self._read, rule, cheap, slow, method, request), answer))
         if request.require_consistent:
-            return self._verified(partial(self._answer, rule, cheap, slow, method, request))
-        reply = self._answer(rule, cheap, slow, method, request)
-        return reply if ready or not isinstance(reply, Reply) else self._without_leader(reply)
+            answer = partial(self._answer, rule, cheap, slow, method, request)
+            return self._verified(Call(method, request, partial(self._read, rule, cheap, slow, method, request)), answer)
+        return self._answer(rule, cheap, slow, method, request)
 
     def _answer(self, rule: ReadRule, cheap: bool, slow: Slow, method: str, request: Any) -> Outcome:
         if cheap and not request.min_query_index:
@@ -148,31 +180,22 @@ class Server:
             return Reply(value=value, index=index or 1)
         return self.blocking.ask(rule, method, request)
 
-    def _without_leader(self, reply: Reply) -> Reply:
-        """A stale answer while nobody leads says so; it is not the shared one."""
-        known = bool(self.consensus.leader_address())
-        return Reply(value=reply.value, index=reply.index, known_leader=known)
-
-    def _plain_read(self, function: Callable[[Any], Any], method: str, request: Any) -> Outcome:
-        if request.datacenter != self._datacenter:
-            raise NoPathToDatacenter()
-        stale = getattr(request, "allow_stale", False)
-        if not self.duties.ready and not stale:
-            return self._when_ready(partial(self._plain_read, function, method, request))
+    def _plain_read(self, function: Callable[[Any], Any], may_be_stale: bool, method: str, request: Any) -> Outcome:
+        answer = partial(self._plain_answer, function, request)
+        if request.datacenter != self._datacenter or not self.duties.ready:
+            here = partial(self._plain_read, function, may_be_stale, method, request)
+            return self._forwarder.bring(Call(method, request, here, answer if may_be_stale else None))
         if getattr(request, "require_consistent", False):
-            return self._verified(lambda: self._plain_reply(function(request)))
-        return self._plain_reply(function(request))
+            return self._verified(Call(method, request, partial(self._plain_read, function, may_be_stale, method, request)), answer)
+        return answer()
 
-    def _plain_reply(self, value: Any) -> Outcome:
-        if isinstance(value, asyncio.Future):
-            return value
-        return Reply(value=value, known_leader=self.duties.ready or bool(self.consensus.leader_address()))
+    def _plain_answer(self, function: Callable[[Any], Any], request: Any) -> Outcome:
+        value = function(request)
+        return value if isinstance(value, asyncio.Future) else Reply(value=value)
 
     def _write(self, function: Callable[[Any], Outcome], method: str, request: Any) -> Outcome:
-        if request.datacenter != self._datacenter:
-            raise NoPathToDatacenter()
-        if not self.duties.ready:
-            return self._when_ready(partial(self._write, function, method, request))
+        if request.datacenter != self._datacenter or not self.duties.ready:
+            return self._forwarder.bring(Call(method, request, partial(self._write, function, method, request)))
         return function(request)
 
     def _local(self, function: Callable[[Any], Any], method: str, request: Any) -> Outcome:
@@ -181,16 +204,33 @@ class Server:
             raise NoPathToDatacenter()
         return Reply(value=function(request))
 
-    def _when_ready(self, again: Callable[[], Outcome]) -> Outcome:
-        if self._stopped:
-            raise NoLeader()
-        return self._wait.until_ready(again)
-
-    def _verified(self, then: Callable[[], Outcome]) -> Outcome:
+    def _verified(self, call: Call, then: Callable[[], Outcome]) -> Outcome:
         confirmed = self.consensus.verify_leader()
         if confirmed.done() and not confirmed.cancelled() and confirmed.exception() is None:
             return then()
-        return follow(Deferred(loop=self._loop), confirmed, then)
+        return self._forwarder.verified(call, confirmed, then)
+
+    def _stale_reply(self, reply: Reply) -> Reply:
+        """The reply of a server that does not lead: how long ago it heard from a leader, and whether it knows one now.
+
+        The age is in whole milliseconds, as the edges show it, so that answers within one are alike.
+        """
+        age = self.consensus.last_contact() or 0.0
+        return Reply(
+            value=reply.value,
+            index=reply.index,
+            known_leader=bool(self.consensus.leader_address()),
+            last_contact=int(age * 1000) * 1_000_000,
+            encodings=reply.encodings,
+        )
+
+    # ---- coming and going
+
+    def _refuse(self) -> None:
+        """From now on there is no leader here."""
+        self._routing.leaving = True
+        self.duties.stop()
+        self._forwarder.wake()
 
     def _became_ready(self) -> None:
-        self._wait.ready()
+        self._forwarder.wake()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from muster.model.clock import Clock
-from muster.model.errors import DecodeError, MusterError, NoLeader
+from muster.model.errors import DecodeError, MusterError, NoLeader, TooLarge
 from muster.transport.metrics import Metrics, NoMetrics
 from muster.transport.seldom import Seldom
 from muster.wire.replies import Reply
@@ -23,6 +23,7 @@ from muster.wire.rpc_methods import METHODS, decode_argument, encode_reply
 logger = logging.getLogger("muster.rpc")
 
 CALLS_PER_TURN = 32  # of the loop, of one stream
+LONG_BODY = 16 * 1024  # bytes; more is not copied behind its header
 ENCODING = "rpc"
 """The key under which a reply that many asked for keeps its bytes."""
 
@@ -94,6 +95,9 @@ class ServedCalls:
     def unburdened(self) -> None:
         """No whole request waits for its turn; more may come."""
 
+    def weighed(self, change: int) -> None:
+        """It holds so many bytes more, or less."""
+
     # what happens to the stream
 
     def take(self, data: bytes) -> None:
@@ -116,8 +120,8 @@ class ServedCalls:
 
     @property
     def incomplete(self) -> bool:
-        """Whether the next that must happen is that the rest of a request comes."""
-        return self._call is None and not self._queue and self.held > 0
+        """Whether a request was begun, of which the rest should come soon."""
+        return self.held > 0 and not self._queue
 
     def end(self) -> None:
         """The caller sends no more. What it waits for without a limit of its own is withdrawn; the rest is still answered."""
@@ -219,7 +223,14 @@ class ServedCalls:
         body = reply.encodings.get(ENCODING)
         if body is None:
             body = reply.encodings[ENCODING] = encode_reply(request.method, reply)
-        self.write(encode_response(request.sequence, request.method, body))
+        try:
+            if len(body) < LONG_BODY:
+                self.write(encode_response(request.sequence, request.method, body))
+            else:
+                self.write(encode_response(request.sequence, request.method, b""))
+                self.write(body)
+        except TooLarge as error:
+            self._refused(error.wire_text)
 
     def _error(self, request: Request, error: MusterError) -> None:
         self.write(encode_error(request.sequence, request.method, error.wire_text))
@@ -241,5 +252,8 @@ class ServedCalls:
 
     def _account(self) -> None:
         size = 0 if self.closed else self._reader.pending + self._queued
-        self.service.held += size - self.held
-        self.held = size
+        change = size - self.held
+        if change:
+            self.held = size
+            self.service.held += change
+            self.weighed(change)

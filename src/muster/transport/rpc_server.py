@@ -157,6 +157,10 @@ class _Stream(ServedCalls):
         if self.unconsumed and not self.closed:
             self.connection.session.consumed(self.identity, self.unconsumed)
             self.unconsumed = 0
+            self.connection.flush_soon()
+
+    def weighed(self, change: int) -> None:
+        self.connection.weighed(change)
 
 
 class MultiplexedConnection(SessionConnection):
@@ -187,20 +191,18 @@ class MultiplexedConnection(SessionConnection):
 
     def stream_data(self, stream: int, data: bytes) -> None:
         calls = self._streams.get(stream)
-        if calls is None:  # closed by this side: its peer has not heard of that yet
+        if calls is None or calls.closed:  # by this side: its peer has not heard of that yet
             self.session.consumed(stream, len(data))
             return
-        held = calls.held
         calls.unconsumed += len(data)
         calls.take(data)
-        if calls.held != held or calls in self._expected:
-            self._weigh(calls, held)
+        if calls.held or calls in self._expected:
+            self._expect(calls, renew=False)
 
     def stream_ended(self, stream: int) -> None:
         calls = self._streams.get(stream)
-        if calls is None:
-            return
-        calls.end()
+        if calls is not None and not calls.closed:
+            calls.end()
 
     def stream_reset(self, stream: int) -> None:
         self._forget(stream)
@@ -213,15 +215,21 @@ class MultiplexedConnection(SessionConnection):
         calls.waiting = waiting
         self._expect(calls, renew=True)
         if not waiting:
+            if calls.closed:
+                self._forget(stream)
+            else:
+                self._blocked[calls] = None
             self._go_on()
 
     def room(self) -> None:
-        self._transport.resume_reading()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
         self._go_on()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._transport.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def lost(self, reason: str) -> None:
         self.server.open.discard(self)
@@ -254,6 +262,13 @@ class MultiplexedConnection(SessionConnection):
         if not calls.waiting:
             self._forget(calls.identity)
 
+    def weighed(self, change: int) -> None:
+        """Its streams hold so many bytes more of unfinished requests, or less."""
+        self._held += change
+        if change > 0 and not self.ended and self.server.too_much(self._held):
+            self.server.service.warn.say("RPC connection from %s closed: %d bytes of unfinished requests", self.source, self._held)
+            self.end("too many bytes in unfinished requests")
+
     # inside
 
     def _go_on(self) -> None:
@@ -267,22 +282,11 @@ class MultiplexedConnection(SessionConnection):
         calls = self._streams.pop(stream, None)
         if calls is None:
             return
-        self._held -= calls.held
         calls.lost()
         self._unread -= calls.waiting
         calls.waiting = 0
         self._blocked.pop(calls, None)
         self._expected.pop(calls, None)
-
-    def _weigh(self, calls: _Stream, held: int) -> None:
-        self._held += calls.held - held
-        self._expect(calls, renew=False)
-        if self.server.too_much(self._held):
-            self.service_log(f"{self._held} bytes of unfinished requests")
-            self.end("too many bytes in unfinished requests")
-
-    def service_log(self, what: str) -> None:
-        self.server.service.warn.say("RPC connection from %s closed: %s", self.source, what)
 
     def _expect(self, calls: _Stream, renew: bool) -> None:
         if not calls.waiting and not calls.incomplete:

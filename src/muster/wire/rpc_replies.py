@@ -10,15 +10,17 @@ from typing import Any
 
 import msgspec
 
-from muster.model.catalog import NodeServices
 from muster.model.errors import DecodeError
+from muster.model.queries import QueryDnsOptions
 from muster.wire import rpc_config_entries
 from muster.wire.records import decoder, encoder
 from muster.wire.replies import Reply
 from muster.wire.rpc_meta import encode_meta, reply_of
-from muster.wire.rpc_records import OperatorHealthReply, QueryAnswer, TxnResponse
+from muster.wire.rpc_records import QueryAnswer, TxnResponse
 from muster.wire.rpc_rows import (
     Row,
+    a_number,
+    a_text,
     as_map,
     decode_check_service_node,
     decode_server_health,
@@ -61,13 +63,7 @@ def bare(kind: type[Any]) -> Shape:
 
 
 def _texts(value: Any) -> Reply:
-    return Reply(value=decoded_list(_a_text, value))
-
-
-def _a_text(value: Any) -> str:
-    if type(value) is not str:
-        raise DecodeError(f"expected a text, got {type(value).__name__}")
-    return value
+    return Reply(value=decoded_list(a_text, value))
 
 
 TEXTS = Shape(lambda reply, _request: list(reply.value or ()), _texts)
@@ -148,21 +144,15 @@ META_ONLY = Shape(lambda reply, _request: encode_meta(reply), lambda value: repl
 
 
 def _service_tags_of(value: Any) -> dict[str, list[str]]:
-    return {_a_text(name): decoded_list(_a_text, tags) for name, tags in as_map(value).items()}
+    return {a_text(name): decoded_list(a_text, tags) for name, tags in as_map(value).items()}
 
 
 SERVICE_TAGS = single("Services", lambda found: {name: list(tags) for name, tags in found.items()}, _service_tags_of)
-SERVICE_NAMES = listed("Services", lambda name: {"Name": name}, lambda row: _a_text(as_map(row).get("Name")))
+SERVICE_NAMES = listed("Services", lambda name: {"Name": name}, lambda row: a_text(as_map(row).get("Name")))
 
 
-class _Services(msgspec.Struct):
-    """A node's services, which two methods answer in two forms."""
-
-    by_id: Shape = single("NodeServices", encode_services_by_id, decode_services_by_id)
-    in_order: Shape = single("NodeServices", encode_service_list, decode_service_list)
-
-
-NODE_SERVICES, NODE_SERVICE_LIST = _Services().by_id, _Services().in_order
+NODE_SERVICES = single("NodeServices", encode_services_by_id, decode_services_by_id)
+NODE_SERVICE_LIST = single("NodeServices", encode_service_list, decode_service_list)
 CHECK_SERVICE_NODES = listed("Nodes", encode_check_service_node, decode_check_service_node)
 
 _encode_txn, _decode_txn = encoder(TxnResponse), decoder(TxnResponse)
@@ -186,3 +176,42 @@ def _query_answer(reply: Reply, _request: Any) -> Any:
         "Service": answer.service,
     }
     return _with_meta(reply, fields)
+
+
+_decode_dns = decoder(QueryDnsOptions)
+
+
+def _query_answer_of(value: Any) -> Reply:
+    fields = as_map(value)
+    answer = QueryAnswer(
+        service=a_text(fields.get("Service") or ""),
+        nodes=decoded_list(decode_check_service_node, fields.get("Nodes")),
+        dns=_decode_dns(as_map(fields.get("DNS"))),
+        datacenter=a_text(fields.get("Datacenter") or ""),
+        failovers=a_number(fields.get("Failovers")),
+    )
+    return reply_of(answer, fields)
+
+
+QUERY_ANSWER = Shape(_query_answer, _query_answer_of)
+
+
+def _anything(value: Any) -> Reply:
+    return Reply(value=value)
+
+
+ANYTHING = Shape(lambda reply, _request: reply.value, _anything)
+"""The value as it stands on the wire: of methods that this program only hears of."""
+
+CONFIG_ENTRY = Shape(lambda reply, _request: rpc_config_entries.encode_get(reply), rpc_config_entries.decode_get)
+CONFIG_ENTRIES = Shape(
+    lambda reply, request: rpc_config_entries.encode_list(reply, getattr(request, "kind", "")),
+    lambda value: rpc_config_entries.decode_list(value)[0],
+)
+ALL_CONFIG_ENTRIES = Shape(lambda reply, _request: rpc_config_entries.encode_list_all(reply), rpc_config_entries.decode_list_all)
+
+
+def _with_meta(reply: Reply, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the reply's freshness among them, sorted as the peers write them."""
+    fields.update(encode_meta(reply))
+    return dict(sorted(fields.items()))

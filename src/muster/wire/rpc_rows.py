@@ -45,6 +45,20 @@ def as_map(value: Any) -> dict[str, Any]:
     return value
 
 
+def a_number(value: Any) -> int:
+    """An integer, 0 for nil."""
+    if value is None or type(value) is int:
+        return value or 0
+    raise DecodeError(f"expected an integer, got {type(value).__name__}")
+
+
+def a_text(value: Any) -> str:
+    """A text, empty for nil."""
+    if value is None or type(value) is str:
+        return value or ""
+    raise DecodeError(f"expected a text, got {type(value).__name__}")
+
+
 def encode_check_service_node(row: CheckServiceNode) -> dict[str, Any]:
     """A row of Health.ServiceNodes."""
     checks = encoded_list(encode_check, row.checks)
@@ -197,37 +211,25 @@ def decode_server_health(value: Any) -> OperatorHealthReply:
     servers = fields.get("Servers")
     return OperatorHealthReply(
         healthy=fields.get("Healthy") is True,
-        failure_tolerance=_whole(fields.get("FailureTolerance")),
+        failure_tolerance=a_number(fields.get("FailureTolerance")),
         servers=None if servers is None else decoded_list(_decode_server, servers),
     )
 
 
 def _decode_server(value: Any) -> ServerHealth:
     get = as_map(value).get
-    contact, status = _whole(get("LastContact")), _whole(get("SerfStatus"))
+    contact, status = a_number(get("LastContact")), a_number(get("SerfStatus"))
     return ServerHealth(
-        id=_text(get("ID")),
-        name=_text(get("Name")),
-        address=_text(get("Address")),
+        id=a_text(get("ID")),
+        name=a_text(get("Name")),
+        address=a_text(get("Address")),
         serf_status=SERF_STATUS[status] if 0 <= status < len(SERF_STATUS) else SERF_STATUS[0],
-        version=_text(get("Version")),
+        version=a_text(get("Version")),
         leader=get("Leader") is True,
         last_contact=format_duration(contact) if contact >= 0 else "",
-        last_term=_whole(get("LastTerm")),
-        last_index=_whole(get("LastIndex")),
+        last_term=a_number(get("LastTerm")),
+        last_index=a_number(get("LastIndex")),
         healthy=get("Healthy") is True,
         voter=get("Voter") is True,
-        stable_since=decode_timestamp(_text(get("StableSince")).encode("utf-8", "surrogateescape")),
+        stable_since=decode_timestamp(a_text(get("StableSince")).encode("utf-8", "surrogateescape")),
     )
-
-
-def _whole(value: Any) -> int:
-    if value is None or type(value) is int:
-        return value or 0
-    raise DecodeError(f"expected an integer, got {type(value).__name__}")
-
-
-def _text(value: Any) -> str:
-    if value is None or type(value) is str:
-        return value or ""
-    raise DecodeError(f"expected a text, got {type(value).__name__}")
