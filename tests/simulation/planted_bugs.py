@@ -68,7 +68,13 @@ def events_told_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def old_accusations_count(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(membership, "_accused_condition", lambda state, record, news: Condition.ALWAYS if record is None else Condition.CURRENT)
+    condition = membership._accused_condition
+
+    def wrong(state: Any, record: Any, news: Any) -> Condition:
+        right = condition(state, record, news)
+        return Condition.CURRENT if right is Condition.OLDER else right
+
+    patch.setattr(membership, "_accused_condition", wrong)
 
 
 def suspicion_without_time_for_others(patch: pytest.MonkeyPatch) -> None:
@@ -80,12 +86,12 @@ def suspicion_never_shortened(patch: pytest.MonkeyPatch) -> None:
 
 
 PLANTED: dict[Plant, int] = {
-    no_refutation: 0,
+    no_refutation: 1,
     suspicion_counted_from_the_last_confirmation: 0,
-    incarnation_not_raised: 0,
+    incarnation_not_raised: 1,
     dead_taken_at_once_from_a_table: 1,
     retransmission_without_limit: 0,
-    ack_for_another_name: 0,
+    ack_for_another_name: 1,
     intent_without_lamport_order: 1,
     awareness_never_lowered: 0,
     events_told_twice: 0,

@@ -1,6 +1,4 @@
-"""What stands in for the way to the servers on an agent that knows none."""
-
-from typing import Any, NoReturn
+"""What a client agent says that knows no server."""
 
 from muster.model.errors import MusterError
 
@@ -10,15 +8,3 @@ class NoKnownServers(MusterError):
 
     def __init__(self) -> None:
         super().__init__("No known Consul servers")
-
-
-class NoServers:
-    """Every call is refused: a client agent cannot ask servers of the pool yet."""
-
-    def call(self, method: str, request: Any) -> NoReturn:
-        """Raises NoKnownServers."""
-        raise NoKnownServers
-
-    def statistics(self) -> dict[str, dict[str, str]]:
-        """Its part of `/v1/agent/self`."""
-        return {"consul": {"acl": "disabled", "known_servers": "0", "server": "false"}}

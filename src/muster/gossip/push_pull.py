@@ -7,11 +7,20 @@ import math
 from collections.abc import Iterable
 
 from muster.gossip.node_table import NodeStatus
+from muster.model.errors import Rejected
 from muster.wire.gossip import Alive, Dead, NodeState, Suspect
 
 SCALE_FROM = 32  # members up to which the interval does not grow, as the peers have it
 
 _ALIVE, _SUSPECT, _DEAD, _LEFT = (status.value for status in NodeStatus)
+
+
+class MergeRefused(Rejected):
+    """The other side's table is not taken in; nothing changed. `answer` is our own table, which it gets all the same."""
+
+    def __init__(self, text: str, answer: bytes) -> None:
+        super().__init__(text)
+        self.answer = answer
 
 
 def scaled_interval(interval: float, members: int) -> float:

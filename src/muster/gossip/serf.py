@@ -180,7 +180,7 @@ class Serf:
         return self._hearing.above(now, self.swim.receive(now, sender, message))
 
     def receive_exchange(self, now: float, sender: Endpoint, push_pull: PushPull) -> tuple[bytes, list[Effect]]:
-        """Somebody sent its table: ours to send back, and what changed. `Rejected` if the two cannot be one pool."""
+        """Somebody sent its table: ours to send back, and what changed. `MergeRefused` if the two cannot be one pool."""
         answer, effects = self.swim.receive_exchange(now, sender, push_pull)
         return answer, self._hearing.above(now, effects)
 

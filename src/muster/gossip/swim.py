@@ -17,7 +17,7 @@ from muster.gossip.gossiper import Gossiper, Upper
 from muster.gossip.membership import Admission, Membership
 from muster.gossip.node_table import NOBODY, NodeRecord, NodeStatus, NodeTable, Roster
 from muster.gossip.prober import Prober
-from muster.gossip.push_pull import incompatibility, scaled_interval
+from muster.gossip.push_pull import MergeRefused, incompatibility, scaled_interval
 from muster.gossip.settings import PoolSettings
 from muster.gossip.suspicion import Suspicions
 from muster.gossip.swim_effects import LeftPool, SwimEffect, UserMessage, UserState
@@ -136,9 +136,12 @@ class Swim:
         return effects
 
     def receive_exchange(self, now: float, sender: Endpoint, push_pull: PushPull) -> tuple[bytes, list[SwimEffect]]:
-        """Somebody sent its table: ours to send back, as it was before, and what changed. `Rejected` if the two cannot be one pool."""
-        self._check_merge(push_pull, push_pull.join)
+        """Somebody sent its table: ours to send back, as it was before, and what changed. `MergeRefused` if the two cannot be one pool."""
         answer = self._push_pull_message(push_pull.join)
+        try:
+            self._check_merge(push_pull, push_pull.join)
+        except Rejected as error:
+            raise MergeRefused(str(error), answer) from error
         return answer, self._merge(now, push_pull, push_pull.join)
 
     def exchanged(self, now: float, exchange: Exchange, push_pull: PushPull) -> list[SwimEffect]:

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from muster.agent.agent import Agent
+from muster.agent.agent import Agent, Servers
 from muster.agent.config.config import Config
 from muster.agent.datacenters import PooledDatacenters
 from muster.agent.identity import node_id
-from muster.agent.no_servers import NoServers
+from muster.agent.rate_limit import RateLimit
+from muster.agent.remote_servers import RemoteServers
 from muster.agent.settings import sinks, telemetry_settings
 from muster.agent.telemetry import Metrics
 from muster.dns.server import DnsServer
@@ -19,10 +20,13 @@ from muster.http import listener as http
 from muster.http.addresses import settings_of
 from muster.http.listener import Listener
 from muster.model.clock import Clock
+from muster.model.durations import seconds
 from muster.model.errors import ConfigurationError, MusterError
 from muster.program.clock import SystemClock
 from muster.program.data_lock import DataLock
+from muster.program.rpc_part import RpcPart
 from muster.program.server_part import ServerPart, open_storage
+from muster.transport.rpc_pool import RpcPool
 
 logger = logging.getLogger("agent")
 
@@ -46,13 +50,36 @@ class RunningAgent:
         self.metrics = Metrics(self.clock, telemetry_settings(config))
         self.metrics.sinks += sinks(config)
         self.server_part = ServerPart(config, storage, self.clock, self.random, self.metrics, self._leadership) if storage else None
-        server = self.server_part.server if self.server_part else NoServers()
-        self.agent = Agent(config, self.clock, self.random, server, self.metrics, self._read_config, self._leave, self._fail)
+        self.remote: RemoteServers | None = None
+        self.rpc_pool: RpcPool | None = None
+        self.rpc: RpcPart | None = None
+        self.agent = Agent(config, self.clock, self.random, self._servers(config), self.metrics, self._read_config, self._leave, self._fail)
+        if self.remote is not None:
+            self.agent.pools.lan_listeners.append(self.remote.heard)
         self.http: Listener | None = None
         self.dns: DnsServer | None = None
 
+    def _servers(self, config: Config) -> Servers:
+        """The way to the servers: the one in this process, or those of the pool."""
+        if self.server_part is not None:
+            self.rpc = RpcPart(config, self.clock, self.metrics, self.server_part.server.call, raft=None)
+            return self.server_part.server
+        self.rpc_pool = RpcPool()
+        limits = config.limits
+        self.remote = RemoteServers(
+            self.rpc_pool,
+            self.clock,
+            self.random,
+            hold=seconds(config.performance.rpc_hold_timeout),
+            agents=lambda: self.agent.pools.alive_count(),
+            on_first=lambda: self.agent.leader_found(),
+            limit=RateLimit(self.clock, limits.rpc_rate, limits.rpc_max_burst),
+        )
+        return self.remote
+
     async def start(self) -> None:
         """Restores the state, opens pools and listeners, begins to run checks, joins. Raises what stops the start."""
+        await self._open_rpc()
         await self._open_pools()
         if self.server_part is not None:
             self.server_part.server.on_user_event.append(self._fire)
@@ -65,6 +92,14 @@ class RunningAgent:
         self.agent.reload_listeners.append(self._reconfigured)
         self.agent.start_watches()
         await self.agent.start_joining()
+
+    async def _open_rpc(self) -> None:
+        """Before the pools, so that whoever hears of this server can call it."""
+        try:
+            if self.rpc is not None:
+                await self.rpc.open()
+        except OSError as error:
+            raise ConfigurationError(f"RPC: {error}; choose another port (ports.server) or address (bind_addr)") from error
 
     async def _open_pools(self) -> None:
         try:
@@ -100,9 +135,15 @@ class RunningAgent:
             self.dns.close()
         if self.server_part is not None:
             self.server_part.stop_answering()
+        if self.rpc is not None:
+            await self.rpc.close()
         if self.http is not None:
             await self.http.close()
         await self.agent.stop()
+        if self.remote is not None:
+            self.remote.stop()
+        if self.rpc_pool is not None:
+            self.rpc_pool.close()
         await self.agent.pools.close()
         if self.server_part is not None:
             await self.server_part.stop()
@@ -122,7 +163,9 @@ class RunningAgent:
         return replace(self.read_config(), node_id=self.config.node_id)
 
     def _reconfigured(self, config: Config) -> None:
-        """Limits, headers and blocked endpoints of HTTP follow a reload."""
+        """Limits, headers and blocked endpoints of HTTP follow a reload, and the rate of calls."""
+        if self.remote is not None:
+            self.remote.limit.configure(config.limits.rpc_rate, config.limits.rpc_max_burst)
         if self.http is not None:
             self.http.configure(settings_of(config))
 

@@ -1,23 +1,25 @@
 """What a Raft server wants done. The driver carries effects out in the order in which they were returned.
 
-An effect that follows `Append`, `SaveVote` or `InstallSnapshot` is carried out only once those are durable. The one
-exception is a `Send` with `after_writes` false, which the driver may send at once: a heartbeat's answer must not
-wait for a disk, and followers may write an entry before the leader's own disk has it.
+An effect that follows `Append`, `SaveVote` or `InstallSnapshot` is carried out only once those are durable. The
+exceptions are a `Send` with `after_writes` false, which the driver may send at once (a heartbeat's answer must not
+wait for a disk, and followers may write an entry before the leader's own disk has it), and `Apply`, which need not
+wait for `Append` and `SaveVote`: what is committed stays so whether or not this server's disk has it yet.
 """
 
 import msgspec
 
 from muster.raft.entries import Entry
 from muster.raft.messages import InstallSnapshot as InstallSnapshotMessage
-from muster.raft.messages import Message
+from muster.raft.messages import Message, RequestPreVote, RequestVote
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """Send `message` to the server whose id is `to`."""
+    """Send `message` to the server whose id is `to`. `request`: what it answers, for votes and snapshots."""
 
     to: str
     message: Message
     after_writes: bool = True
+    request: RequestVote | RequestPreVote | InstallSnapshotMessage | None = None
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -57,8 +59,15 @@ class SendSnapshot(msgspec.Struct, frozen=True, gc=False):
     peer: str
 
 
+class ReceiveSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """Store the bytes that follow this head, and call `Node.snapshot_received`. Nothing waits for it: it may take long, or fail."""
+
+    sender: str
+    message: InstallSnapshotMessage
+
+
 class InstallSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """Store the snapshot that follows this head, replace the state by it, and call `Node.snapshot_installed`."""
+    """Replace state and log by the snapshot that was received, and call `Node.snapshot_installed`, or `snapshot_refused`."""
 
     sender: str
     message: InstallSnapshotMessage
@@ -83,4 +92,23 @@ class Verified(msgspec.Struct, frozen=True, gc=False):
     ticket: int
 
 
-Effect = Send | Append | SaveVote | Apply | ReadEntries | SendSnapshot | InstallSnapshot | BecameLeader | LostLeadership | Verified
+class TransferFailed(msgspec.Struct, frozen=True, gc=False):
+    """`target` did not take over within an election timeout: this server goes on leading, and proposals are taken again."""
+
+    target: str
+
+
+Effect = (
+    Send
+    | Append
+    | SaveVote
+    | Apply
+    | ReadEntries
+    | SendSnapshot
+    | ReceiveSnapshot
+    | InstallSnapshot
+    | BecameLeader
+    | LostLeadership
+    | Verified
+    | TransferFailed
+)

@@ -86,3 +86,42 @@ def _member(server: dict[str, Any]) -> Member:
     if not (isinstance(identity, str) and isinstance(address, str) and suffrage in (VOTER, NONVOTER, STAGING)):
         raise ValueError(server)
     return Member(identity, address, suffrage)
+
+
+class ConfigurationHistory:
+    """The configuration that counts, which is the log's last, and what it falls back to if entries are replaced."""
+
+    def __init__(self, committed: Configuration, committed_index: int) -> None:
+        self.committed, self.committed_index = committed, committed_index
+        self._pending: list[tuple[int, Configuration]] = []
+
+    @property
+    def latest(self) -> Configuration:
+        """The configuration that counts."""
+        return self._pending[-1][1] if self._pending else self.committed
+
+    @property
+    def latest_index(self) -> int:
+        """The index of its entry."""
+        return self._pending[-1][0] if self._pending else self.committed_index
+
+    def appended(self, configuration: Configuration, index: int) -> None:
+        """The log holds a configuration at `index`, behind all others."""
+        assert index > self.latest_index or (index, configuration) == (self.latest_index, self.latest)
+        if index > self.latest_index:
+            self._pending.append((index, configuration))
+
+    def truncated(self, index: int) -> None:
+        """The entries from `index` on are replaced."""
+        while self._pending and self._pending[-1][0] >= index:
+            self._pending.pop()
+
+    def committed_up_to(self, index: int) -> None:
+        """The entries up to `index` are committed."""
+        while self._pending and self._pending[0][0] <= index:
+            self.committed_index, self.committed = self._pending.pop(0)
+
+    def replaced(self, configuration: Configuration, index: int) -> None:
+        """A snapshot brought a committed one, and nothing is behind it."""
+        self.committed, self.committed_index = configuration, index
+        self._pending.clear()

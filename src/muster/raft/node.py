@@ -1,43 +1,38 @@
-"""One server's part in Raft: follower, candidate or leader.
+"""One server's part in Raft: follower, candidate or leader. The roles and the ways between them stand in `roles`.
 
-    follower ──no contact for the election time──▶ candidate ──a quorum's votes──▶ leader
-       ▲                                              │                              │
-       └────────── a higher term, or a leader ────────┴── a higher term, lost lease ─┘
-
-Source: Ongaro, "Consensus: Bridging Theory and Practice" (2014), chapters 3, 4 and 6; the exact rules are those of
+Source: Ongaro, "Consensus: Bridging Theory and Practice" (2014), chapters 3, 4, 6 and 9; the exact rules are those of
 the raft library 1.1.2, protocol version 3, so that Muster and Consul servers vote in one cluster.
 """
 
 import random
-from enum import Enum
 
 import msgspec
 
 from muster.model.errors import NoLeader, Rejected
-from muster.raft.effects import Append, Apply, BecameLeader, Effect, InstallSnapshot, LostLeadership, SaveVote, Send
+from muster.raft.ballot import Ballot
+from muster.raft.contact import LeaderContact
+from muster.raft.effects import Append, Apply, BecameLeader, Effect, InstallSnapshot, LostLeadership, ReceiveSnapshot, SaveVote, Send
 from muster.raft.entries import CONFIGURATION, NOOP, Entry, Proposal
+from muster.raft.incoming import check, first_new, follows
 from muster.raft.leadership import Leadership
 from muster.raft.log import Log
-from muster.raft.membership import Configuration, decode_configuration
+from muster.raft.membership import Configuration, ConfigurationHistory, decode_configuration
 from muster.raft.messages import (
     AppendEntries,
     AppendEntriesResponse,
     InstallSnapshotResponse,
     Message,
+    RequestPreVote,
+    RequestPreVoteResponse,
     RequestVote,
     RequestVoteResponse,
     TimeoutNow,
 )
 from muster.raft.messages import InstallSnapshot as InstallSnapshotMessage
+from muster.raft.roles import ROLE_TRANSITIONS, Event, Role
 from muster.raft.timing import Timing
 
-
-class Role(Enum):
-    """What a server is now."""
-
-    FOLLOWER = "follower"
-    CANDIDATE = "candidate"
-    LEADER = "leader"
+__all__ = ["Node", "Persisted", "Role"]
 
 
 class Persisted(msgspec.Struct, frozen=True):
@@ -64,42 +59,74 @@ class Node:
         self.term, self._voted_for = persisted.term, persisted.candidate
         self.log = log
         self.commit_index = log.snapshot_index
-        self.leader_address = ""
-        self.configuration, self.configuration_index = persisted.configuration, persisted.configuration_index
-        self.committed_configuration = persisted.committed_configuration
-        self.committed_configuration_index = persisted.committed_configuration_index
-        self.last_contact = 0.0
+        self.configurations = ConfigurationHistory(persisted.committed_configuration, persisted.committed_configuration_index)
+        if persisted.configuration_index > persisted.committed_configuration_index:
+            self.configurations.appended(persisted.configuration, persisted.configuration_index)
+        self.contact = LeaderContact(timing, chance)
+        self.pre_voters: frozenset[str] = frozenset()
+        """Ids of the servers that know pre-votes. By default nobody: Consul's servers do not."""
         self._timing, self._random = timing, chance
         self._office: Leadership | None = None
-        self._votes: set[str] = set()
-        self._election_at = float("inf")
+        self._ballot = Ballot(self.identity)
+        self._installing = False
+        self._now = 0.0
+
+    @property
+    def configuration(self) -> Configuration:
+        """Who takes part: the log's last configuration counts, committed or not."""
+        return self.configurations.latest
+
+    @property
+    def configuration_index(self) -> int:
+        """The index of that configuration."""
+        return self.configurations.latest_index
+
+    @property
+    def leader_address(self) -> str:
+        """The leader's "ip:port"; empty if there is none."""
+        return self.contact.address
 
     def start(self, now: float) -> list[Effect]:
         """A sole voter elects itself at once; others wait for a leader's word."""
-        self._await_leader(now)
+        # In term 1 nobody has ever led: that is the term of the first configuration.
+        self.contact.started(now, may_have_promised=self.term > 1)
         if self.configuration.voters() == [self.identity]:
             return self._campaign(now, transfer=False)
         return []
 
+    def bootstrap(self, now: float, configuration: Configuration) -> list[Effect]:
+        """Founds a datacenter: entry 1 is this configuration, and every first server writes the same. Raises Rejected in any later state."""
+        if self.log.last_index or self.term > 1 or self._voted_for or self._installing:
+            raise Rejected("bootstrap only works on new clusters")
+        entry = Entry(1, 1, CONFIGURATION, configuration.checked().encode())
+        self.term = 1
+        self.log.append([entry])
+        self.configurations.appended(configuration, 1)
+        effects: list[Effect] = [SaveVote(1, ""), Append([entry])]
+        if configuration.voters() == [self.identity]:
+            return [*effects, *self._campaign(now, transfer=False)]
+        self.contact.hurry(now)
+        return effects
+
     def next_deadline(self) -> float:
         """When `tick` must be called next; infinity if only a message can change anything."""
         if self._office is not None:
-            return self._office.next_deadline(self.last_contact)
-        return self._election_at
+            return self._office.next_deadline(self._now)
+        return self.contact.election_at
 
     def tick(self, now: float) -> list[Effect]:
         """Everything that is due by `now`: an election, heartbeats, the end of a lease."""
+        self._now = now
         if self._office is not None:
-            self.last_contact = now
             if self._office.quorum_contact(now) + self._timing.lease_timeout <= now:
-                return self._step_down(now, self.term, "no quorum answered within the lease")
+                return self._step_down(now, Event.LEASE_LOST, self.term, "no quorum answered within the lease")
             return self._office.due(now, self.commit_index)
-        if now < self._election_at:
+        if now < self.contact.election_at:
             return []
-        if not self.configuration.is_voter(self.identity):
-            self._await_leader(now)
+        if not self.configuration.is_voter(self.identity) or self._installing:
+            self.contact.wait(now)
             return []
-        return self._campaign(now, transfer=False)
+        return self._stand(now)
 
     def propose(self, now: float, proposals: list[Proposal]) -> list[Effect]:
         """Appends entries for these, in one batch. Raises NoLeader on a server that does not lead, or hands over."""
@@ -115,13 +142,18 @@ class Node:
 
     def propose_configuration(self, now: float, configuration: Configuration) -> list[Effect]:
         """Appends a changed configuration, which counts from now on. One change at a time: otherwise raises Rejected."""
-        if self._office is None:
+        if self._office is None or self._office.transfer_to:
             raise NoLeader
-        if self.configuration_index > self.commit_index or self.commit_index < self._office.start_index:
+        if not self.may_reconfigure():
             raise Rejected("a configuration change is already in progress")
-        self._adopt(configuration.checked(), self.log.last_index + 1)
-        self._office.reconfigured(now, configuration)
+        index = self.log.last_index + 1
+        self.configurations.appended(configuration.checked(), index)
+        self._office.reconfigured(now, configuration, index)
         return self.propose(now, [Proposal(CONFIGURATION, configuration.encode())])
+
+    def may_reconfigure(self) -> bool:
+        """Whether the last change is committed, and an entry of this leader's own term."""
+        return self._office is not None and self.configuration_index <= self.commit_index and self.commit_index >= self._office.start_index
 
     def persisted(self, now: float, index: int) -> list[Effect]:
         """The log is durable up to `index` on this server's own disk."""
@@ -131,7 +163,7 @@ class Node:
         return self._commit_by_quorum(now)
 
     def receive(self, now: float, sender: str, message: Message) -> list[Effect]:
-        """A message from another server."""
+        """A message from another server. Raises DecodeError, and then nothing has changed, if its content is no message's."""
         match message:
             case AppendEntries():
                 return self._append_entries(now, sender, message)
@@ -141,35 +173,60 @@ class Node:
                 return self._request_vote(now, sender, message)
             case RequestVoteResponse():
                 return self._vote_answered(now, sender, message)
+            case RequestPreVote():
+                return self._request_pre_vote(now, sender, message)
+            case RequestPreVoteResponse():
+                return self._pre_vote_answered(now, sender, message)
             case InstallSnapshotMessage():
                 return self._install(now, sender, message)
             case InstallSnapshotResponse():
                 return self._install_answered(now, sender, message)
             case TimeoutNow():
-                # A stale or forged call must not disturb a newer leader, nor make a non-voter stand.
-                return (
-                    self._campaign(now, transfer=True) if message.term >= self.term and self.configuration.is_voter(self.identity) else []
-                )
+                return self._take_over(now, message)
 
     def unreachable(self, now: float, peer: str, request: AppendEntries) -> None:
         """The transport could not deliver this request."""
         if self._office is not None:
             self._office.unreachable(now, peer, request)
 
+    def disconnected(self, now: float, peer: str) -> None:
+        """The connection broke on which `peer` replicated to this server: if it leads, and pre-votes can show whether it still does, ask soon."""
+        member = self.configuration.member(peer)
+        known = self.pre_voters.intersection(self.configuration.voters()) - {self.identity}
+        if self.role is Role.FOLLOWER and member is not None and member.address == self.leader_address and known:
+            self.contact.disconnected(now)
+
     def entries_read(self, now: float, peer: str, entries: list[Entry]) -> list[Effect]:
         """Answers `ReadEntries`."""
         return self._office.entries_read(now, peer, entries, self.commit_index) if self._office else []
 
+    def snapshot_received(self, now: float, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
+        """Answers `ReceiveSnapshot`: all its bytes are there. Time has passed: it is installed only if it is still news."""
+        if message.term < self.term or self._office is not None or self._installing:
+            return [Send(sender, InstallSnapshotResponse(self.term, False, message.last_index), request=message)]
+        effects = self._follow(now, message.term, message.leader)
+        if self._holds(message):
+            return [*effects, *self._covered(sender, message)]
+        self._installing = True
+        return [*effects, InstallSnapshot(sender, message)]
+
     def snapshot_installed(self, now: float, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
         """Answers `InstallSnapshot`: its content is durable and the state machine holds it."""
+        assert self._installing and self._office is None
+        self._installing = False
         self.restored(message.last_index, message.last_term)
-        self._adopt(decode_configuration(message.configuration), message.configuration_index)
-        self.committed_configuration, self.committed_configuration_index = self.configuration, self.configuration_index
-        self._await_leader(now)
-        return [Send(sender, InstallSnapshotResponse(self.term, True, message.last_index))]
+        self.configurations.replaced(decode_configuration(message.configuration), message.configuration_index)
+        self.contact.wait(now)
+        return [Send(sender, InstallSnapshotResponse(self.term, True, message.last_index), request=message)]
+
+    def snapshot_refused(self, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
+        """Answers `InstallSnapshot`: its content was no state, and nothing was replaced."""
+        self._installing = False
+        return [Send(sender, InstallSnapshotResponse(self.term, False, message.last_index), request=message)]
 
     def restored(self, index: int, term: int) -> None:
         """A snapshot at `index` replaced log and state, from a leader or by an operator."""
+        assert index > self.commit_index
         self.log.reset(index, term)
         self.commit_index = index
         if self._office is not None:
@@ -181,117 +238,191 @@ class Node:
             raise NoLeader
         return self._office.verify(now, ticket)
 
+    def lease_valid(self, now: float) -> bool:
+        """Whether a read of what is applied here is a read of the newest: no other server can lead by now."""
+        office = self._office
+        return office is not None and self.commit_index >= office.start_index and office.lease_valid(now)
+
+    def needed_from(self) -> int | None:
+        """The oldest log index that must be kept for a snapshot's receiver to go on from; None if there is none."""
+        return self._office.needed_from() if self._office is not None else None
+
     def transfer_leadership(self, now: float, target: str) -> list[Effect]:
-        """Hands leadership to the voter `target`."""
-        if self._office is None:
+        """Hands leadership to the voter `target`: until it takes over, or `TransferFailed`, nothing is proposed."""
+        office = self._office
+        if office is None:
             raise NoLeader
         if target == self.identity or not self.configuration.is_voter(target):
             raise Rejected(f"cannot transfer leadership to {target!r}: not another voter")
-        return self._office.transfer(now, target)
+        if office.transfer_to:
+            raise Rejected("leadership transfer already in progress")
+        office.transfer(now, target)
+        return [*office.replicate(now, self.commit_index), *office.hand_over(self.commit_index)]
+
+    def transfer_target(self) -> str:
+        """The voter that is most level with this leader and answered last; empty if there is none."""
+        if self._office is None:
+            return ""
+        followers = [(name, self._office.followers[name]) for name in self.configuration.voters() if name != self.identity]
+        return max(followers, key=lambda one: (one[1].match, one[1].contact), default=("", None))[0]
 
     def resign(self, now: float, reason: str) -> list[Effect]:
         """Stops leading, so that another server can: this one can no longer do a leader's work."""
-        return self._step_down(now, self.term, reason) if self._office is not None else []
+        return self._step_down(now, Event.RESIGNED, self.term, reason) if self._office is not None else []
+
+    # ---- elections
+
+    def _stand(self, now: float) -> list[Effect]:
+        """Asks those who know pre-votes whether an election can be won; if they are not needed, it begins."""
+        self._become(Event.ELECTION_TIMEOUT)
+        self.contact.forget()
+        self.contact.retry(now)
+        voters = self.configuration.voters()
+        self._ballot.open(name for name in voters if name not in self.pre_voters)
+        if self._ballot.won(voters):
+            return self._campaign(now, transfer=False)
+        request = RequestPreVote(self.term + 1, self.address, self.log.last_index, self.log.last_term)
+        return [Send(name, request) for name in voters if name in self.pre_voters and name != self.identity]
 
     def _campaign(self, now: float, transfer: bool) -> list[Effect]:
-        effects = self._leave_office("new election")
-        self.role, self.leader_address = Role.CANDIDATE, ""
+        if self.role is Role.FOLLOWER and not transfer:
+            self._become(Event.ELECTION_TIMEOUT)
+        self._become(Event.TIMEOUT_NOW if transfer else Event.PRE_VOTES)
+        self.contact.forget()
+        self.contact.retry(now)
         self.term += 1
-        self._voted_for, self._votes = self.address, {self.identity}
-        self._election_at = now + self._timing.election_timeout * (1 + self._random.random())
-        effects.append(SaveVote(self.term, self.address))
+        self._voted_for = self.address
+        self._ballot.open()
         request = RequestVote(self.term, self.address, self.log.last_index, self.log.last_term, transfer)
+        effects: list[Effect] = [SaveVote(self.term, self.address)]
         effects += [Send(name, request) for name in self.configuration.voters() if name != self.identity]
         return effects + self._count_votes(now)
 
     def _count_votes(self, now: float) -> list[Effect]:
-        voters = self.configuration.voters()
-        if len(self._votes.intersection(voters)) <= len(voters) // 2:
+        if not self._ballot.won(self.configuration.voters()):
             return []
-        self.role, self.leader_address, self.last_contact = Role.LEADER, self.address, now
-        self._election_at = float("inf")
+        self._become(Event.VOTES)
+        self.contact.leads(self.address)
+        self._now = now
         self._office = Leadership(now, self.term, self.identity, self.address, self.log, self.configuration, self._timing, self._random)
         return [BecameLeader(self.term), *self._office.due(now, self.commit_index), *self.propose(now, [Proposal(NOOP)])]
 
+    def _keeps_faith(self, now: float, candidate: str) -> bool:
+        """Whether this server owes it to its leader, maybe itself, not to vote for the candidate."""
+        return self._office is not None or (self.contact.keeps_faith(now) and candidate != self.leader_address)
+
     def _request_vote(self, now: float, sender: str, message: RequestVote) -> list[Effect]:
-        refusal: list[Effect] = [Send(sender, RequestVoteResponse(self.term, False))]
-        if self.leader_address and self.leader_address != message.candidate and not message.leadership_transfer:
-            return refusal
-        if message.term < self.term:
+        refusal: list[Effect] = [Send(sender, RequestVoteResponse(self.term, False), request=message)]
+        voted_already = message.term == self.term and self._voted_for == message.candidate
+        if message.term < self.term or (self._keeps_faith(now, message.candidate) and not message.leadership_transfer and not voted_already):
             return refusal
         effects: list[Effect] = []
         if message.term > self.term:
-            effects += self._step_down(now, message.term, "a candidate has a higher term")
-        upto_date = (message.last_term, message.last_index) >= (self.log.last_term, self.log.last_index)
-        granted = upto_date and self._voted_for in ("", message.candidate) and self.role is Role.FOLLOWER
+            effects += self._step_down(now, Event.HIGHER_TERM, message.term, "a candidate has a higher term")
+        stands = self.role in (Role.CANDIDATE, Role.LEADER)
+        granted = self._up_to_date(message) and self._voted_for in ("", message.candidate) and not stands
         if granted:
+            self._become(Event.VOTED)
             self._voted_for = message.candidate
             effects.append(SaveVote(self.term, message.candidate))
-            self._await_leader(now)
-        return [*effects, Send(sender, RequestVoteResponse(self.term, granted))]
+            self.contact.wait(now)
+        return [*effects, Send(sender, RequestVoteResponse(self.term, granted), request=message)]
+
+    def _request_pre_vote(self, now: float, sender: str, message: RequestPreVote) -> list[Effect]:
+        free = message.term > self.term or (message.term == self.term and self._voted_for in ("", message.candidate))
+        granted = free and self._up_to_date(message) and not self._keeps_faith(now, message.candidate)
+        return [Send(sender, RequestPreVoteResponse(self.term, granted), request=message)]
+
+    def _up_to_date(self, message: RequestVote | RequestPreVote) -> bool:
+        return (message.last_term, message.last_index) >= (self.log.last_term, self.log.last_index)
 
     def _vote_answered(self, now: float, sender: str, message: RequestVoteResponse) -> list[Effect]:
         if message.term > self.term:
-            return self._step_down(now, message.term, "a voter has a higher term")
+            return self._step_down(now, Event.HIGHER_TERM, message.term, "a voter has a higher term")
         if self.role is not Role.CANDIDATE or message.term < self.term or not message.granted:
             return []
-        self._votes.add(sender)
+        self._ballot.votes.add(sender)
         return self._count_votes(now)
+
+    def _pre_vote_answered(self, now: float, sender: str, message: RequestPreVoteResponse) -> list[Effect]:
+        if message.term > self.term and not message.granted:
+            return self._step_down(now, Event.HIGHER_TERM, message.term, "a voter has a higher term")
+        if self.role is not Role.PRE_CANDIDATE or not message.granted:
+            return []
+        self._ballot.votes.add(sender)
+        return self._campaign(now, transfer=False) if self._ballot.won(self.configuration.voters()) else []
+
+    def _take_over(self, now: float, message: TimeoutNow) -> list[Effect]:
+        """A stale or forged call must not disturb a newer leader, nor make a non-voter stand. The wire carries no term: 0."""
+        asked_by_leader = self.role is Role.FOLLOWER and self.leader_address and message.term in (0, self.term)
+        if not asked_by_leader or self._installing or not self.configuration.is_voter(self.identity):
+            return []
+        return self._campaign(now, transfer=True)
+
+    # ---- following
 
     def _append_entries(self, now: float, sender: str, message: AppendEntries) -> list[Effect]:
         last_index = self.log.last_index
-        if message.term < self.term:
+        if message.term < self.term or (self._office is not None and message.term == self.term):
             return [Send(sender, AppendEntriesResponse(self.term, last_index, False, request=message), after_writes=False)]
+        configurations = check(message) if message.entries else []
         new_term = message.term > self.term
-        effects = self._step_down(now, message.term, "another leader has a higher term") if new_term else []
-        self.role, self.leader_address = Role.FOLLOWER, message.leader
-        self._await_leader(now)
+        effects = self._follow(now, message.term, message.leader)
         if message.entries is None:
             return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, True, request=message), after_writes=new_term)]
-        if (
-            message.previous_index
-            and self.log.term(message.previous_index) != message.previous_term
-            and message.previous_index > self.log.snapshot_index
-        ):
-            return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, False, True, request=message))]
-        effects += self._store(
-            now, [entry for entry in message.entries if self.log.term(entry.index) != entry.term and entry.index > self.commit_index]
-        )
-        matched = message.previous_index + len(message.entries)
-        effects += self._commit(now, min(message.commit_index, matched))
+        if self._installing or not follows(self.log, message):
+            backoff = not self._installing
+            return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, False, backoff, request=message))]
+        new = first_new(self.log, message)
+        if new < len(message.entries) and message.entries[new].index <= self.commit_index:
+            # What is committed is never replaced: this is no leader that was elected by the rules.
+            return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, False, request=message))]
+        if new < len(message.entries):
+            effects += self._store([*message.entries[new:]], configurations)
+        effects += self._commit(min(message.commit_index, message.previous_index + len(message.entries)))
         return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, True, request=message))]
 
-    def _store(self, now: float, entries: list[Entry]) -> list[Effect]:
+    def _store(self, entries: list[Entry], configurations: list[tuple[int, Configuration]]) -> list[Effect]:
         """Appends a leader's entries; the first that differs from the own log replaces all from there on."""
-        if not entries:
-            return []
-        if entries[0].index <= self.configuration_index:
-            self.configuration, self.configuration_index = self.committed_configuration, self.committed_configuration_index
+        first = entries[0].index
+        assert self.commit_index < first <= self.log.last_index + 1 and self._office is None
+        self.configurations.truncated(first)
         self.log.append(entries)
-        for entry in entries:
-            if entry.type == CONFIGURATION:
-                self._adopt(decode_configuration(entry.data), entry.index)
+        for index, configuration in configurations:
+            if index >= first:
+                self.configurations.appended(configuration, index)
         return [Append(entries)]
+
+    def _install(self, now: float, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
+        decode_configuration(message.configuration)
+        if message.term < self.term or (self._office is not None and message.term == self.term):
+            return [Send(sender, InstallSnapshotResponse(self.term, False, message.last_index), request=message)]
+        effects = self._follow(now, message.term, message.leader)
+        if self._holds(message):
+            return [*effects, *self._covered(sender, message)]
+        return [*effects, ReceiveSnapshot(sender, message)]
+
+    def _holds(self, message: InstallSnapshotMessage) -> bool:
+        """Whether this log reaches beyond the snapshot and agrees with it: logs that agree at an index agree before it."""
+        return message.last_index <= self.commit_index or self.log.term(message.last_index) == message.last_term
+
+    def _covered(self, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
+        """Installing it would throw entries away that this server may have acknowledged."""
+        answer = InstallSnapshotResponse(self.term, True, message.last_index)
+        return [*self._commit(message.last_index), Send(sender, answer, request=message)]
+
+    # ---- leading
 
     def _append_answered(self, now: float, sender: str, message: AppendEntriesResponse) -> list[Effect]:
         if message.term > self.term:
-            return self._step_down(now, message.term, "a follower has a higher term")
+            return self._step_down(now, Event.HIGHER_TERM, message.term, "a follower has a higher term")
         if self._office is None:
             return []
-        effects = self._office.answered(now, sender, message, self.commit_index)
-        return effects + self._commit_by_quorum(now)
-
-    def _install(self, now: float, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
-        if message.term < self.term:
-            return [Send(sender, InstallSnapshotResponse(self.term, False, message.last_index))]
-        effects = self._step_down(now, message.term, "another leader has a higher term") if message.term > self.term else []
-        self.role, self.leader_address = Role.FOLLOWER, message.leader
-        self._await_leader(now)
-        return [*effects, InstallSnapshot(sender, message)]
+        return self._office.answered(now, sender, message, self.commit_index) + self._commit_by_quorum(now)
 
     def _install_answered(self, now: float, sender: str, message: InstallSnapshotResponse) -> list[Effect]:
         if message.term > self.term:
-            return self._step_down(now, message.term, "a follower has a higher term")
+            return self._step_down(now, Event.HIGHER_TERM, message.term, "a follower has a higher term")
         if self._office is None:
             return []
         effects = self._office.snapshot_sent(now, sender, message.last_index if message.success else None, self.commit_index)
@@ -300,41 +431,47 @@ class Node:
     def _commit_by_quorum(self, now: float) -> list[Effect]:
         """Commits what a majority has; an entry of an earlier term only together with one of this term."""
         office = self._office
-        if office is None or (index := office.quorum_index()) < office.start_index:
+        if office is None:
             return []
-        effects = self._commit(now, index)
-        if effects and self.configuration_index <= self.commit_index and not self.configuration.is_voter(self.identity):
-            effects += self._step_down(now, self.term, "removed from the configuration")
-        return effects
+        effects: list[Effect] = []
+        if (index := office.quorum_index()) >= office.start_index:
+            effects = self._commit(index)
+            if effects and self.configuration_index <= self.commit_index and not self.configuration.is_voter(self.identity):
+                return effects + self._step_down(now, Event.REMOVED, self.term, "removed from the configuration")
+        return effects + office.hand_over(self.commit_index) if office.transfer_to else effects
 
-    def _commit(self, now: float, index: int) -> list[Effect]:
+    # ---- all
+
+    def _commit(self, index: int) -> list[Effect]:
         index = min(index, self.log.last_index)
         if index <= self.commit_index:
             return []
         first, self.commit_index = self.commit_index + 1, index
-        if self.committed_configuration_index < self.configuration_index <= index:
-            self.committed_configuration, self.committed_configuration_index = self.configuration, self.configuration_index
+        self.configurations.committed_up_to(index)
         return [Apply(first, index)]
 
-    def _adopt(self, configuration: Configuration, index: int) -> None:
-        self.configuration, self.configuration_index = configuration, index
+    def _become(self, event: Event) -> None:
+        assert (self.role, event) in ROLE_TRANSITIONS, f"{event} as {self.role}"
+        self.role = ROLE_TRANSITIONS[self.role, event]
 
-    def _await_leader(self, now: float) -> None:
-        self.last_contact = now
-        self._election_at = now + self._timing.heartbeat_timeout * (1 + self._random.random())
+    def _follow(self, now: float, term: int, leader: str) -> list[Effect]:
+        """Takes `leader` for the leader of `term`, which is not lower than the own."""
+        effects = self._step_down(now, Event.HIGHER_TERM, term, "another leader has a higher term") if term > self.term else []
+        if self.role is not Role.FOLLOWER:
+            self._become(Event.LEADER_SEEN)
+        self.contact.heard(now, leader)
+        return effects
 
-    def _step_down(self, now: float, term: int, reason: str) -> list[Effect]:
+    def _step_down(self, now: float, event: Event, term: int, reason: str) -> list[Effect]:
         """Becomes a follower, in a higher term if `term` is higher."""
-        effects = self._leave_office(reason)
-        self.role, self.leader_address = Role.FOLLOWER, ""
-        self._await_leader(now)
+        effects: list[Effect] = []
+        if self._office is not None:
+            effects.append(LostLeadership(self.term, reason))
+            self._office = None
+        self._become(event)
+        self.contact.forget()
+        self.contact.wait(now)
         if term > self.term:
             self.term, self._voted_for = term, ""
             effects.append(SaveVote(term, ""))
         return effects
-
-    def _leave_office(self, reason: str) -> list[Effect]:
-        if self._office is None:
-            return []
-        self._office = None
-        return [LostLeadership(self.term, reason)]

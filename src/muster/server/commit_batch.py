@@ -3,12 +3,20 @@
 import asyncio
 from collections import deque
 
+from muster.model.errors import MusterError
 from muster.raft.entries import Proposal
 
 MAXIMUM_ENTRIES = 512  # of one batch: they are applied in one turn of the loop, which must stay short
 MAXIMUM_BYTES = 4 << 20
 
 Waiter = asyncio.Future[object] | None
+
+
+class LeadershipLost(MusterError):
+    """This server ceased to lead before the command was committed: it may still be, or not. Not to be repeated blindly."""
+
+    def __init__(self) -> None:
+        super().__init__("leadership lost while committing log")
 
 
 class CommitBatch:
@@ -40,11 +48,14 @@ class CommitBatch:
                 self.waiting.append((index, waiter))
         return batch
 
-    def fail(self, error: Exception) -> None:
-        """Ends everything with an error."""
-        for waiter in [*(future for _, future in self.waiting), *self._waiters]:
+    def fail(self, error: Exception, proposed: Exception | None = None) -> None:
+        """Ends everything with an error; what was proposed already with another one, if it is given."""
+        for waiter in self._waiters:
             if waiter is not None and not waiter.done():
                 waiter.set_exception(error)
+        for _, future in self.waiting:
+            if not future.done():
+                future.set_exception(proposed or error)
         self._proposals.clear()
         self._waiters.clear()
         self.waiting.clear()

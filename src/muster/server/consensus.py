@@ -8,22 +8,23 @@ completed. The loop never waits for the disk.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
-from typing import BinaryIO
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, BinaryIO
 
 from muster.model.clock import Clock
-from muster.model.errors import NoLeader, StorageFailed
+from muster.model.errors import NoLeader, Rejected, StorageFailed
 from muster.raft.entries import BARRIER, COMMAND, NOOP, Proposal
 from muster.raft.membership import Configuration, Member
+from muster.raft.messages import AppendEntries, InstallSnapshot, Message
 from muster.raft.node import Node
 from muster.raft.timing import Timing
-from muster.server import chunking, raft_snapshots
+from muster.server import chunking
 from muster.server.consensus_effects import EffectRunner, Peers
-from muster.server.consensus_start import bootstrap, make_node
+from muster.server.consensus_snapshots import OpenSnapshot, Snapshots
+from muster.server.consensus_start import found, make_node
 from muster.server.raft_snapshots import SnapshotPolicy
 from muster.server.state_machine import StateMachine
-from muster.storage.disk_thread import DiskThread, InlineWorker, Worker, run
+from muster.storage.disk_thread import DiskThread, InlineWorker, Worker
 from muster.storage.raft_storage import RaftStorage
 from muster.storage.snapshots import SnapshotMeta
 
@@ -36,7 +37,8 @@ class Consensus:
     """One server's replicated log. Made and used on one event loop; `start` before anything else.
 
     `on_applied(index)` is called after each batch that was applied; `on_leadership(leads)` when this server begins or
-    ceases to lead. `failed` is the error that stopped it from acknowledging anything, None while all is well.
+    ceases to lead; `on_leader(address)` when another leader is known, or none any more (empty); `on_configuration(configuration,
+    index)` when the log's last configuration is another one, committed or not. `failed` is the error that stopped it from acknowledging anything, None while all is well.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Consensus:
         bootstrap: bool = True,
         on_applied: Callable[[int], None] | None = None,
         on_leadership: Callable[[bool], None] | None = None,
+        on_leader: Callable[[str], None] | None = None,
+        on_configuration: Callable[[Configuration, int], None] | None = None,
         peers: Peers | None = None,
         worker: Worker | None = None,
     ) -> None:
@@ -62,16 +66,18 @@ class Consensus:
         self._storage, self._state, self._clock, self._random = storage, state, clock, chance
         self._timing, self._policy = timing or Timing(), policy or SnapshotPolicy()
         self._on_applied, self._on_leadership, self._peers = on_applied, on_leadership, peers
+        self._on_leader, self._on_configuration = on_leader, on_configuration
         self._given_worker = worker
         self._loop: asyncio.AbstractEventLoop
         self._runner: EffectRunner
         self._node: Node
         self._flush_due = False
-        self._snapshot_lock = asyncio.Lock()
+        self._snapshots: Snapshots
+        self._changing = asyncio.Lock()
         self._snapshot_timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[object]] = set()
-        self._bytes_at_snapshot = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._tickets = 0
+        self._to_verify: list[asyncio.Future[None]] = []
         self._stopped = True
 
     async def start(self) -> None:
@@ -82,7 +88,7 @@ class Consensus:
         self._loop = asyncio.get_running_loop()
         try:
             if self._bootstrap and self._storage.is_empty():
-                bootstrap(self._storage, Configuration((Member(self._identity, self._address),)))
+                found(self._storage, Configuration((Member(self._identity, self._address),)))
             self._node = make_node(self._identity, self._address, self._timing, self._random, self._storage)
             if self._storage.newest is None:
                 chunks = {}
@@ -95,7 +101,11 @@ class Consensus:
         self._snapshot_worker = self._given_worker or (DiskThread("raft-snapshot") if self._storage.blocking else InlineWorker())
         self._runner = EffectRunner(self._node, self._storage, self._state, self._clock, self._worker, self._peers)
         self._runner.on_applied, self._runner.on_leadership, self._runner.on_idle = self._on_applied, self._on_leadership, self._flush
+        self._runner.on_leader, self._runner.on_configuration = self._on_leader, self._on_configuration
         self._runner.assembler.restore(chunks)
+        self._snapshots = Snapshots(
+            self._node, self._storage, self._state, self._clock, self._runner, self._policy, self._worker, self._snapshot_worker
+        )
         self._stopped = False
         self._runner.carry_out(self._node.start(self._clock.monotonic()))
         await self._runner.caught_up()
@@ -157,9 +167,24 @@ class Consensus:
         """The last snapshot that was taken or found."""
         return self._storage.newest
 
+    def is_empty(self) -> bool:
+        """Whether this server has no entry, no snapshot and no vote: only then may it found a datacenter."""
+        return self._node.log.last_index == 0 and self._node.term <= 1 and self._storage.is_empty()
+
     def is_leader(self) -> bool:
         """Whether this server leads, as far as it knows."""
         return self._runner.leading
+
+    def lease_valid(self) -> bool:
+        """Whether surely no other server leads by now, so that what is applied here is the newest."""
+        return self._runner.leading and self._node.lease_valid(self._clock.monotonic())
+
+    def last_contact(self) -> float | None:
+        """Seconds since the leader was last heard; 0.0 on the leader itself, None if none was heard since the start."""
+        if self._runner.leading:
+            return 0.0
+        heard = self._node.contact.heard_at
+        return None if heard == float("-inf") else max(0.0, self._clock.monotonic() - heard)
 
     def leader_address(self) -> str:
         """The leader's "ip:port"; empty if there is none."""
@@ -173,7 +198,7 @@ class Consensus:
         """
         future: asyncio.Future[object] = self._loop.create_future()
         if not self._runner.accepts:
-            future.set_exception(self._refusal())
+            future.set_exception(self._runner.refusal())
         elif message_type == KVS and len(data) > chunking.CHUNK_BYTES:
             pieces = chunking.split(data, command, self._random)
             for piece in pieces[:-1]:
@@ -192,23 +217,28 @@ class Consensus:
         if self._runner.accepts:
             self._propose(Proposal(BARRIER), future)
         else:
-            future.set_exception(self._refusal())
+            future.set_exception(self._runner.refusal())
         return future
 
     def verify_leader(self) -> asyncio.Future[None]:
-        """Completes when a quorum has confirmed that this server leads: at once for a sole voter. Else NoLeader."""
+        """Completes when a quorum has confirmed that this server leads: at once for a sole voter. Else NoLeader.
+
+        All that ask in one turn of the loop share one round of messages.
+        """
         future: asyncio.Future[None] = self._loop.create_future()
         if not self._runner.leading or self._stopped:
             future.set_exception(NoLeader())
             return future
-        self._tickets += 1
-        self._runner.tickets[self._tickets] = future
-        self._runner.carry_out(self._node.verify(self._clock.monotonic(), self._tickets))
+        self._to_verify.append(future)
+        if self._node.configuration.voters() == [self._identity]:
+            self._verify()
+        elif len(self._to_verify) == 1:
+            self._loop.call_soon(self._verify)
         return future
 
     def snapshot_now(self) -> asyncio.Future[SnapshotMeta]:
         """Takes a snapshot of what is applied now, and shortens the log. Raises StorageFailed."""
-        return self._start(self._take_snapshot())
+        return self._start(self._snapshots.take())
 
     def open_snapshot(self, meta: SnapshotMeta) -> BinaryIO:
         """The state.bin of a snapshot, to read. Raises OSError once newer ones have replaced it."""
@@ -222,6 +252,67 @@ class Consensus:
         """
         return self._start(self._install(content, index))
 
+    # ---- who takes part
+
+    def bootstrap(self, configuration: Configuration) -> asyncio.Future[None]:
+        """Founds a datacenter with these servers, as each of them must with the same ones; done when written. Rejected if not empty."""
+        return self._start(self._bootstrap_now(configuration))
+
+    def add_voter(self, identity: str, address: str) -> asyncio.Future[None]:
+        """Adds a voter, promotes a non-voter, or gives a voter a new address; done when committed. Raises NoLeader or Rejected.
+
+        A change waits for the one before it. One that changes nothing writes nothing.
+        """
+        return self._start(self._change(lambda known: known.with_voter(identity, address)))
+
+    def add_nonvoter(self, identity: str, address: str) -> asyncio.Future[None]:
+        """Adds a server that only listens, or gives a known one a new address. As `add_voter`."""
+        return self._start(self._change(lambda known: known.with_nonvoter(identity, address)))
+
+    def remove_server(self, identity: str) -> asyncio.Future[None]:
+        """Removes a server; one that is unknown is no error. As `add_voter`. A leader that removes itself ceases to lead."""
+        return self._start(self._change(lambda known: known.without(identity)))
+
+    def transfer_leadership(self, target: str = "") -> asyncio.Future[None]:
+        """Hands over to the voter of that id, by default the best; done when this server no longer leads. Meanwhile commits wait.
+
+        Raises NoLeader, or Rejected if it stays the leader: after an election timeout it takes commits again.
+        """
+        return self._start(self._transfer(target))
+
+    def know_pre_votes(self, identities: Iterable[str]) -> None:
+        """These servers answer pre-votes. By default none: a server of Consul's would close the connection."""
+        self._node.pre_voters = frozenset(identities)
+
+    # ---- what the transport tells
+
+    def receive(self, sender: str, message: Message) -> None:
+        """A message from another server. Raises DecodeError if its content is bad."""
+        if not self._stopped:
+            self._runner.carry_out(self._node.receive(self._clock.monotonic(), sender, message))
+
+    def unreachable(self, peer: str, request: AppendEntries) -> None:
+        """A request to a follower, or its answer, got lost."""
+        if not self._stopped:
+            self._node.unreachable(self._clock.monotonic(), peer, request)
+            self._runner.arm_timer()
+
+    def disconnected(self, peer: str) -> None:
+        """A connection broke on which this peer replicated to this server."""
+        if not self._stopped:
+            self._node.disconnected(self._clock.monotonic(), peer)
+            self._runner.arm_timer()
+
+    def snapshot_to_send(self) -> OpenSnapshot | None:
+        """The newest snapshot, opened for a follower. Raises OSError."""
+        return self._snapshots.to_send(self._address)
+
+    async def receive_snapshot(self, sender: str, head: InstallSnapshot, body: AsyncIterator[bytes]) -> None:
+        """Stores what `body` gives and installs it; the answer goes to the sender as a message. Raises what `body` raised, or a MusterError."""
+        await self._snapshots.receive(sender, head, body)
+
+    # ----
+
     def _propose(self, proposal: Proposal, future: asyncio.Future[object]) -> None:
         self._runner.batch.add(proposal, future)
         if not self._flush_due:
@@ -233,13 +324,19 @@ class Consensus:
         self._flush_due = False
         self._runner.flush()
 
-    def _refusal(self) -> Exception:
-        if self._runner.failed is not None:
-            return StorageFailed(str(self._runner.failed))
-        return NoLeader()
+    def _verify(self) -> None:
+        waiting, self._to_verify = self._to_verify, []
+        if not self._runner.leading or self._stopped:
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(NoLeader())
+            return
+        self._tickets += 1
+        self._runner.tickets[self._tickets] = waiting
+        self._runner.carry_out(self._node.verify(self._clock.monotonic(), self._tickets))
 
-    def _start(self, work: Awaitable[SnapshotMeta] | Awaitable[int]) -> asyncio.Future:  # type: ignore[type-arg]
-        task = asyncio.ensure_future(work)
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Future:  # type: ignore[type-arg]
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -250,70 +347,48 @@ class Consensus:
 
     def _check_snapshot(self) -> None:
         self._schedule_snapshot_check()
-        newest = self._storage.newest
-        entries = self.applied_index - (newest.index if newest else 0)
-        log_bytes = self._storage.log.appended_bytes - self._bytes_at_snapshot
-        if not self._snapshot_lock.locked() and self.failed is None and self._policy.due(entries, log_bytes, newest.size if newest else 0):
+        if self.failed is None and self._snapshots.is_due():
             self.snapshot_now().add_done_callback(_report)
 
-    def _meta(self, index: int, term: int) -> SnapshotMeta:
-        node = self._node
-        milliseconds = int(self._clock.wall() * 1000)
-        return SnapshotMeta(term, index, milliseconds, node.committed_configuration, node.committed_configuration_index)
-
-    async def _take_snapshot(self) -> SnapshotMeta:
-        async with self._snapshot_lock:
-            index, newest = self.applied_index, self._storage.newest
-            if newest is not None and newest.index == index:
-                return newest
-            appended = self._storage.log.appended_bytes
-            meta = self._meta(index, self._node.log.term(index) or 0)
-            try:
-                content = self._state.snapshot(self._runner.assembler.state())
-                writer = await raft_snapshots.write(self._snapshot_worker, self._clock, self._storage.snapshots, meta, content)
-                meta = await run(self._snapshot_worker, writer.commit)
-                self._storage.newest, self._bytes_at_snapshot = meta, appended
-                await run(self._worker, partial(self._storage.log.compact, index - self._policy.trailing))
-            except OSError as error:
-                raise StorageFailed(f"snapshot at index {index} failed: {error}") from error
-            self._node.log.compacted(index, meta.term, self._storage.log.first_index)
-            return meta
-
     async def _install(self, content: Iterable[bytes], index: int) -> int:
-        async with self._snapshot_lock:
+        async with self._changing:  # a change of the configuration must not fall into what is replaced
             if not self._runner.accepts:
-                raise self._refusal()
-            await self._runner.hold()
-            try:
-                index = max(self.last_index, index) + 1
-                await self._replace_state(content, self._meta(index, self.term))
-            finally:
-                self._runner.release()
+                raise self._runner.refusal()
+            index = await self._snapshots.install(content, index)
         # As after an election: the first entry behind the snapshot tells the followers that they need it.
         done: asyncio.Future[object] = self._loop.create_future()
         self._propose(Proposal(NOOP), done)
         await done
         return index
 
-    async def _replace_state(self, content: Iterable[bytes], meta: SnapshotMeta) -> None:
-        """The state first, since it refuses bad content; then the disk, on which all further acknowledgement depends."""
-        try:
-            writer = await raft_snapshots.write(self._snapshot_worker, self._clock, self._storage.snapshots, meta, content)
-        except OSError as error:
-            raise StorageFailed(f"cannot store the snapshot: {error}") from error
-        try:
-            with writer.stream() as stream:
-                chunks = self._state.restore(stream)
-        except BaseException:
-            await run(self._snapshot_worker, writer.discard)
-            raise
-        try:
-            self._storage.newest = await run(self._snapshot_worker, writer.commit)
-            await run(self._worker, partial(self._storage.log.restart, meta.index + 1))
-        except OSError as error:
-            raise self._runner.fail(error) from error
-        self._bytes_at_snapshot = self._storage.log.appended_bytes
-        self._runner.restored(meta.index, meta.term, chunks)
+    async def _bootstrap_now(self, configuration: Configuration) -> None:
+        if not self.is_empty():
+            raise Rejected("bootstrap only works on new clusters")
+        self._runner.carry_out(self._node.bootstrap(self._clock.monotonic(), configuration))
+        await self._runner.written()
+
+    async def _change(self, change: Callable[[Configuration], Configuration]) -> None:
+        async with self._changing:
+            if not self._runner.accepts:
+                raise self._runner.refusal()
+            while not self._node.may_reconfigure():
+                await self.barrier()
+            changed = change(self._node.configuration)
+            if changed == self._node.configuration:
+                return
+            future: asyncio.Future[object] = self._loop.create_future()
+            effects = self._node.propose_configuration(self._clock.monotonic(), changed)
+            self._runner.batch.waiting.append((self._node.log.last_index, future))
+            self._runner.carry_out(effects)
+            await future
+
+    async def _transfer(self, target: str) -> None:
+        if not self._runner.accepts:
+            raise self._runner.refusal()
+        effects = self._node.transfer_leadership(self._clock.monotonic(), target or self._node.transfer_target())
+        self._runner.transfer = transfer = self._loop.create_future()
+        self._runner.carry_out(effects)
+        await transfer
 
 
 def _report(task: asyncio.Future[SnapshotMeta]) -> None:

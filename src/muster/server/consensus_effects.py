@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
 from muster.model.clock import Clock
-from muster.model.errors import CommandFailed, MusterError, NoLeader, StorageFailed
+from muster.model.errors import CommandFailed, MusterError, NoLeader, Rejected, StorageFailed
 from muster.raft.effects import (
     Append,
     Apply,
@@ -17,21 +17,26 @@ from muster.raft.effects import (
     InstallSnapshot,
     LostLeadership,
     ReadEntries,
+    ReceiveSnapshot,
     SaveVote,
     Send,
     SendSnapshot,
+    TransferFailed,
     Verified,
 )
 from muster.raft.entries import COMMAND, Entry
-from muster.raft.messages import Message
+from muster.raft.membership import Configuration
 from muster.raft.node import Node
 from muster.server.chunking import Assembler, ChunkMap
-from muster.server.commit_batch import CommitBatch
+from muster.server.commit_batch import CommitBatch, LeadershipLost
 from muster.server.state_machine import StateMachine
 from muster.storage.disk_thread import Worker
 from muster.storage.raft_storage import RaftStorage
 
 REPLAY_SLICE = 0.005  # seconds of applying between two turns of the loop
+MAXIMUM_WRITE = 4 << 20  # bytes of entries that waited and are written at once
+OVERTAKEN = frozenset({Append, SaveVote, Send})
+"""What need not have happened before committed entries are applied."""
 
 logger = logging.getLogger("muster.raft")
 
@@ -40,15 +45,15 @@ class Peers(Protocol):
     """The way to the other servers. A server that is alone has none."""
 
     def send(self, effect: Send) -> None:
-        """Sends a message; its answer comes back by `EffectRunner.receive`."""
+        """Sends a message; its answer comes back by `Consensus.receive`."""
         ...
 
     def send_snapshot(self, peer: str) -> None:
         """Sends the newest snapshot."""
         ...
 
-    def receive_snapshot(self, effect: InstallSnapshot) -> None:
-        """Stores and restores the snapshot that follows its head."""
+    def receive_snapshot(self, effect: ReceiveSnapshot) -> None:
+        """Has `Consensus.receive_snapshot` take the bytes that follow this head."""
         ...
 
 
@@ -58,7 +63,7 @@ class EffectRunner:
     def __init__(self, node: Node, storage: RaftStorage, state: StateMachine, clock: Clock, worker: Worker, peers: Peers | None) -> None:
         self.batch = CommitBatch()
         self.assembler = Assembler()
-        self.tickets: dict[int, asyncio.Future[None]] = {}
+        self.tickets: dict[int, list[asyncio.Future[None]]] = {}
         self.applied_index = node.log.snapshot_index
         self.leading = False
         self.accepts = False  # leading, and nothing failed: proposals are taken
@@ -66,12 +71,19 @@ class EffectRunner:
         self.on_applied: Callable[[int], None] | None = None
         self.on_leadership: Callable[[bool], None] | None = None
         self.on_idle: Callable[[], None] | None = None
+        self.on_leader: Callable[[str], None] | None = None
+        self.on_configuration: Callable[[Configuration, int], None] | None = None
+        self.install: Callable[[InstallSnapshot], Awaitable[list[Effect]]]
+        self.transfer: asyncio.Future[None] | None = None
+        """While leadership is handed over: nothing is proposed, and what arrives waits."""
         self._node, self._storage, self._state, self._clock = node, storage, state, clock
         self._worker, self._peers = worker, peers
         self._loop = asyncio.get_running_loop()
         self._effects: deque[Effect] = deque()
         self._advancing = self._writing = self._held = False
         self._replay: asyncio.Task[None] | None = None
+        self._install: asyncio.Task[None] | None = None
+        self._leader, self._configuration = "", node.configuration
         self._idle: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
@@ -85,31 +97,27 @@ class EffectRunner:
             Send: self._send,
             ReadEntries: self._read_entries,
             SendSnapshot: self._send_snapshot,
+            ReceiveSnapshot: self._receive_snapshot,
             InstallSnapshot: self._install_snapshot,
+            TransferFailed: self._transfer_failed,
         }
-
-    def receive(self, sender: str, message: Message) -> None:
-        """A message from another server."""
-        self.carry_out(self._node.receive(self._clock.monotonic(), sender, message))
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
         """Queues effects and does what can be done now."""
-        if self._peers is not None:
-            effects = [effect for effect in effects if not self._sent_at_once(effect)]
+        if self._peers is not None and effects:
+            effects = self._urgent_first(effects)
         self._effects.extend(effects)
         self._advance()
-        self._arm_timer()
+        self.arm_timer()
+        if self._node.leader_address != self._leader or self._node.configuration is not self._configuration:
+            self._tell_changes()
 
     def flush(self) -> None:
         """Proposes the next batch, if nothing is in its way."""
-        if self._writing or self._held or self._replay is not None or not self.accepts or not len(self.batch):
+        blocked = self._writing or self._held or self._replay is not None or self.transfer is not None
+        if blocked or not self.accepts or not len(self.batch):
             return
-        try:
-            effects = self._node.propose(self._clock.monotonic(), self.batch.take(self._node.log.last_index + 1))
-        except NoLeader as error:  # it hands over to another server
-            self.batch.fail(error)
-            return
-        self.carry_out(effects)
+        self.carry_out(self._node.propose(self._clock.monotonic(), self.batch.take(self._node.log.last_index + 1)))
         if len(self.batch) and self.on_idle is not None and not self._writing:
             self._loop.call_soon(self.on_idle)
 
@@ -120,6 +128,13 @@ class EffectRunner:
                 await self._replay
             else:
                 await self._until_idle()
+        if self.failed is not None:
+            raise self.failed
+
+    async def written(self) -> None:
+        """Waits for the write under way, and those that are queued. Raises StorageFailed."""
+        while self._writing:
+            await self._until_idle()
         if self.failed is not None:
             raise self.failed
 
@@ -137,6 +152,10 @@ class EffectRunner:
     def restored(self, index: int, term: int, chunks: ChunkMap) -> None:
         """A snapshot replaced the state and the log."""
         self._node.restored(index, term)
+        self.replaced(index, chunks)
+
+    def replaced(self, index: int, chunks: ChunkMap) -> None:
+        """The state machine holds a snapshot's content."""
         self.assembler.restore(chunks)
         self.applied_index = index
         if self.on_applied is not None:
@@ -159,16 +178,22 @@ class EffectRunner:
             self._advance()
         return failure
 
+    def refusal(self) -> MusterError:
+        """Why nothing can be proposed here."""
+        return NoLeader() if self.failed is None else StorageFailed(str(self.failed))
+
     def stop(self) -> None:
         """Takes nothing more; what waits gets NoLeader."""
         self.accepts = self.leading = False
         self._effects.clear()
-        self.batch.fail(NoLeader())
+        self.batch.fail(NoLeader(), LeadershipLost())
         self._fail_tickets()
+        self._end_transfer(None)
         if self._timer is not None:
             self._timer.cancel()
-        if self._replay is not None:
-            self._replay.cancel()
+        for task in (self._replay, self._install):
+            if task is not None:
+                task.cancel()
 
     def _advance(self) -> None:
         if self._advancing:
@@ -181,9 +206,46 @@ class EffectRunner:
         finally:
             self._advancing = False
 
+    def _urgent_first(self, effects: Sequence[Effect]) -> Sequence[Effect]:
+        """Does what need not wait for the disk; returns the rest."""
+        blocked = self._replay is not None or not OVERTAKEN.issuperset(map(type, self._effects))
+        rest: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Send) and not effect.after_writes:
+                self._send(effect)
+            elif isinstance(effect, Apply) and not blocked and self._install is None:
+                self._apply(effect)
+                blocked = self._replay is not None
+            else:
+                rest.append(effect)
+                blocked = blocked or type(effect) not in OVERTAKEN
+        return rest
+
     def _append(self, effect: Append) -> None:
+        entries = effect.entries
+        if self._effects:
+            entries = self._with_those_that_follow(entries)
         self._writing = True
-        self._worker.submit(partial(self._storage.log.append, effect.entries), partial(self._appended, effect.entries[-1].index))
+        self._worker.submit(partial(self._storage.log.append, entries), partial(self._appended, entries[-1].index))
+
+    def _with_those_that_follow(self, entries: list[Entry]) -> list[Entry]:
+        """The entries, and those of all writes that wait behind them: one sync for all. The answers in between come after it."""
+        size, last = sum(len(entry.data) for entry in entries), entries[-1].index
+        queued, kept = self._effects, deque[Effect]()
+        while queued and size < MAXIMUM_WRITE:
+            effect = queued[0]
+            if isinstance(effect, Append):
+                if effect.entries[0].index != last + 1:
+                    break
+                entries = entries + effect.entries
+                size, last = size + sum(len(entry.data) for entry in effect.entries), entries[-1].index
+                queued.popleft()
+            elif isinstance(effect, Send | Apply):
+                kept.append(queued.popleft())
+            else:
+                break
+        queued.extendleft(reversed(kept))
+        return entries
 
     def _appended(self, index: int, _: object, error: Exception | None) -> None:
         self._writing = False
@@ -281,28 +343,49 @@ class EffectRunner:
 
     def _became_leader(self, effect: BecameLeader) -> None:
         logger.info("leading term %d", effect.term)
-        self.leading = self.accepts = True
+        self.leading, self.accepts = True, self.failed is None
         if self.on_leadership is not None:
             self.on_leadership(True)
 
     def _lost_leadership(self, effect: LostLeadership) -> None:
         logger.warning("no longer leading: %s", effect.reason)
         self.leading = self.accepts = False
-        self.batch.fail(NoLeader())
+        self.batch.fail(NoLeader(), LeadershipLost())
         self._fail_tickets()
+        self._end_transfer(None)
         if self.on_leadership is not None:
             self.on_leadership(False)
 
     def _verified(self, effect: Verified) -> None:
-        future = self.tickets.pop(effect.ticket, None)
-        if future is not None and not future.done():
-            future.set_result(None)
+        for future in self.tickets.pop(effect.ticket, ()):
+            if not future.done():
+                future.set_result(None)
 
-    def _sent_at_once(self, effect: Effect) -> bool:
-        if isinstance(effect, Send) and not effect.after_writes:
-            self._send(effect)
-            return True
-        return False
+    def _transfer_failed(self, effect: TransferFailed) -> None:
+        logger.warning("leadership was not taken over: target=%s", effect.target)
+        self._end_transfer(Rejected("leadership transfer timeout"))
+        self.flush()
+
+    def _end_transfer(self, error: Exception | None) -> None:
+        transfer, self.transfer = self.transfer, None
+        if transfer is None or transfer.done():
+            return
+        if error is None:
+            transfer.set_result(None)
+        else:
+            transfer.set_exception(error)
+
+    def _tell_changes(self) -> None:
+        """Another leader, or another configuration."""
+        node = self._node
+        if node.leader_address != self._leader:
+            self._leader = node.leader_address
+            if self.on_leader is not None:
+                self.on_leader(self._leader)
+        if node.configuration is not self._configuration:
+            self._configuration = node.configuration
+            if self.on_configuration is not None:
+                self.on_configuration(node.configuration, node.configuration_index)
 
     def _send(self, effect: Send) -> None:
         if self._peers is not None:
@@ -312,9 +395,24 @@ class EffectRunner:
         if self._peers is not None:
             self._peers.send_snapshot(effect.peer)
 
-    def _install_snapshot(self, effect: InstallSnapshot) -> None:
+    def _receive_snapshot(self, effect: ReceiveSnapshot) -> None:
         if self._peers is not None:
             self._peers.receive_snapshot(effect)
+
+    def _install_snapshot(self, effect: InstallSnapshot) -> None:
+        self._writing = True
+        self._install = self._loop.create_task(self._run_install(effect))
+
+    async def _run_install(self, effect: InstallSnapshot) -> None:
+        effects: list[Effect] = []
+        try:
+            effects = await self.install(effect)
+        except StorageFailed:
+            return  # `fail` was called
+        finally:
+            self._install, self._writing = None, False
+        self.carry_out(effects)
+        self._when_idle()
 
     def _read_entries(self, effect: ReadEntries) -> None:
         def read(_: object, error: Exception | None) -> None:
@@ -326,9 +424,10 @@ class EffectRunner:
         found: list[Entry] = []
         self._worker.submit(lambda: found.extend(self._storage.log.read(effect.first, effect.last)), read)
 
-    def _arm_timer(self) -> None:
+    def arm_timer(self) -> None:
+        """Sees to it that `tick` comes in time. A deadline that moved away leaves the timer: it looks again then."""
         deadline = self._node.next_deadline()
-        if deadline == self._timer_at:
+        if self._timer is not None and self._timer_at <= deadline != float("inf"):
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -353,7 +452,7 @@ class EffectRunner:
             self._idle = None
 
     def _fail_tickets(self) -> None:
-        for future in self.tickets.values():
+        for future in [future for waiting in self.tickets.values() for future in waiting]:
             if not future.done():
                 future.set_exception(NoLeader())
         self.tickets.clear()

@@ -10,7 +10,7 @@ from muster.raft.timing import Timing
 from muster.storage.raft_storage import RaftStorage
 
 
-def bootstrap(storage: RaftStorage, configuration: Configuration) -> None:
+def found(storage: RaftStorage, configuration: Configuration) -> None:
     """Writes the first entry of a new datacenter: every first server writes the same one, as Consul's do."""
     storage.vote.save(1, "")
     storage.log.append([Entry(1, 1, CONFIGURATION, configuration.encode())])

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from muster.model.clock import Clock
 from muster.server.coordinate_batches import CoordinateBatches
 from muster.server.datacenters import Datacenters, OneDatacenter
+from muster.server.forwarding import Forwarding, NoForwarding
 from muster.server.health import ClusterHealth
 from muster.server.lock_delays import LockDelays
+from muster.server.raft_membership import RaftMembership
 from muster.server.replication import Replication
+from muster.server.server_members import Members, ServerMembers, own_member
 from muster.server.session_timers import SessionTimers
 from muster.server.settings import ServerSettings
 from muster.state.store import Store
@@ -22,7 +25,16 @@ UserEventListener = Callable[[str, bytes], None]
 class Context:
     """One server's parts. Endpoints are plain functions that take it first."""
 
-    def __init__(self, settings: ServerSettings, store: Store, consensus: Replication, clock: Clock, chance: random.Random) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        store: Store,
+        consensus: Replication,
+        clock: Clock,
+        chance: random.Random,
+        members: Members | None = None,
+        forwarding: Forwarding | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.consensus = consensus
@@ -30,7 +42,10 @@ class Context:
         self.random = chance
         self.lock_delays = LockDelays(clock)
         self.coordinates = CoordinateBatches(settings)
-        self.health = ClusterHealth(settings, consensus, clock)
+        self.servers = ServerMembers(members or (lambda: [own_member(settings)]), settings.datacenter)
+        self.membership = RaftMembership(consensus, self.servers)
+        self.forwarding: Forwarding = forwarding or NoForwarding()
+        self.health = ClusterHealth(clock)
         self.session_timers: SessionTimers
         self.known_datacenters: Datacenters = OneDatacenter(settings.datacenter)
         self.on_user_event: list[UserEventListener] = []

@@ -146,6 +146,12 @@ class Forwarder:
         self._woken.extend(self._held)
         self._wake_some()
 
+    def leader_changed(self) -> None:
+        """Consensus knows another leader, or none: held calls look at once."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._look()
+
     def close(self) -> None:
         """Every held call ends with what kept it from being answered."""
         for journey in list(self._held):
@@ -234,12 +240,15 @@ class Forwarder:
             journey.set_exception(error)
             return
         journey.inner, journey.error = None, error
-        if journey.tried:
+        leader = self._routing.leader()
+        if leader and leader != journey.tried:
+            left = 0.0
+        elif journey.tried:
             left = min(left, self._random.uniform(0.0, self._hold_time / JITTER_FRACTION))
         journey.timer = self._loop.call_later(left, self._again, journey)
         self._held[journey] = None
         if self._looking is None:
-            self._seen = self._routing.leader()
+            self._seen = leader
             self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:

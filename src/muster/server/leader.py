@@ -1,8 +1,8 @@
 """What a server does while it leads.
 
 Once elected it waits until all that was committed before is applied, writes Autopilot's settings and the configured entries
-where they are missing, starts the sessions' timers and the collection of tombstones, and puts itself into the catalog. Then,
-again and again: coordinates are committed in batches, servers' health is looked at, the catalog is compared.
+where they are missing, starts the sessions' timers and the collection of tombstones, and compares catalog and Raft with the
+pool. Then, again and again: coordinates are committed in batches, Autopilot looks after the servers, the pool is compared.
 
 Source: reference of the Raft wire, sections 6 and 7.
 """
@@ -11,11 +11,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from muster.gossip.effects import Member
 from muster.model.errors import MusterError, NoLeader
 from muster.model.sessions import Session
+from muster.server.autopilot import Autopilot
 from muster.server.context import Context
+from muster.server.member_reconcile import MemberReconciler
 from muster.server.periodic import Periodic
-from muster.server.reconcile import own_registration
 from muster.server.tombstone_collector import TombstoneCollector
 from muster.state.store import Applied
 from muster.wire.commands import AutopilotRequest, Command, ConfigEntryRequest, SessionRequest, TombstoneRequest
@@ -30,19 +32,26 @@ logger = logging.getLogger("muster.leader")
 class LeaderDuties:
     """Begins with `start`, ends with `stop`; both may come any number of times. `ready`: reads and writes may be served."""
 
-    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop, became_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        loop: asyncio.AbstractEventLoop,
+        became_ready: Callable[[], None],
+        force_leave: Callable[[str], None] | None = None,
+    ) -> None:
         settings = context.settings
         self._context = context
         self._loop = loop
         self._became_ready = became_ready
         self._task: asyncio.Task[None] | None = None
         self._tombstones_at = 0
-        self.ready = False
+        self.ready = self._established = False
         self._collector = TombstoneCollector(
             loop, context.clock, settings.tombstone_ttl, settings.tombstone_granularity, self._reap_tombstones
         )
+        self._autopilot = Autopilot(context, loop, force_leave)
+        self._reconciler = MemberReconciler(context, loop, self._autopilot.prune_soon)
         self._periodic = [
-            Periodic(loop, settings.health_interval, context.health.check, at_once=True),
             Periodic(loop, settings.coordinate_update_period, self._commit_coordinates),
             Periodic(loop, settings.reconcile_interval, self._reconcile_again),
         ]
@@ -54,15 +63,30 @@ class LeaderDuties:
 
     def stop(self) -> None:
         """This server leads no longer."""
-        self.ready = False
+        self.ready = self._established = False
         if self._task is not None:
             self._task.cancel()
             self._task = None
         for periodic in self._periodic:
             periodic.stop()
+        self._autopilot.stop()
+        self._reconciler.stop()
         self._collector.stop()
         self._context.session_timers.stop()
-        self._context.health.reset()
+
+    def pause(self) -> None:
+        """Calls are to wait: leadership is being handed over."""
+        self.ready = False
+
+    def resume(self) -> None:
+        """This server leads on after all."""
+        if self._established and not self.ready:
+            self.ready = True
+            self._became_ready()
+
+    def member_changed(self, member: Member, reaped: bool) -> None:
+        """The pool tells of a member; `reaped`: it is forgotten there."""
+        self._reconciler.changed(member, reaped)
 
     def applied(self, index: int, command: Command, applied: Applied) -> None:
         """Keeps timers in step with what is applied."""
@@ -117,12 +141,13 @@ class LeaderDuties:
         await context.consensus.barrier()
         context.session_timers.start(context.store.sessions.list()[1])
         self._collector.start(context.store.indexes.get("tombstones"))
-        self.ready = True
+        self.ready = self._established = True
         self._became_ready()
         for listener in context.on_user_event:
             listener(NEW_LEADER_EVENT, context.settings.node_name.encode("utf-8", "surrogateescape"))
         await self._write_settings()
-        await self._reconcile()
+        self._autopilot.start()
+        await self._reconciler.all()
         for periodic in self._periodic:
             periodic.start()
 
@@ -145,15 +170,9 @@ class LeaderDuties:
     async def _reconcile_logged(self) -> None:
         try:
             await self._context.consensus.barrier()
-            await self._reconcile()
+            await self._reconciler.all()
         except MusterError as error:
             logger.error("failed to reconcile: error=%s", error)
-
-    async def _reconcile(self) -> None:
-        """This server and its health stand in the catalog as they are."""
-        registration = own_registration(self._context.settings, self._context.store)
-        if registration is not None:
-            await self._context.commit(registration)
 
     def _commit_coordinates(self) -> None:
         for batch in self._context.coordinates.take():

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from muster.gossip.effects import Effect, Member, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberUpdated
+from muster.gossip.effects import Effect, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberUpdated
 from muster.model.clock import Clock
-from muster.model.errors import NoPathToDatacenter
+from muster.model.errors import NoLeader, NoPathToDatacenter
 from muster.server.blocking import Blocking, ReadRule
 from muster.server.bootstrapping import Bootstrapping
 from muster.server.context import Context, UserEventListener
@@ -58,11 +58,11 @@ class Server:
         *,
         members: Members | None = None,
         forwarding: Forwarding | None = None,
-        force_leave: Callable[[Member], None] | None = None,
+        force_leave: Callable[[str], None] | None = None,
     ) -> None:
         """`members`: all of the datacenter's pool, by default this server alone. `forwarding`: the way to other servers.
 
-        `force_leave` tells the pools that a failed server has left for good.
+        `force_leave` tells the pools by its name that a failed server has left for good.
         """
         loop = loop or asyncio.get_running_loop()
         self.settings = settings
@@ -109,10 +109,14 @@ class Server:
 
     def leadership(self, leads: bool) -> None:
         """This server begins or ceases to lead."""
-        if leads:
+        if leads and not self._routing.leaving:
             self.duties.start()
         else:
             self.duties.stop()
+
+    def leader_changed(self, _address: str) -> None:
+        """Consensus knows another leader, or none any more: what waits for one need not look for it."""
+        self._forwarder.leader_changed()
 
     def member_event(self, effect: Effect) -> None:
         """What the pool of the datacenter tells; all but changes of its members is passed over."""
@@ -196,7 +200,10 @@ class Server:
     def _write(self, function: Callable[[Any], Outcome], method: str, request: Any) -> Outcome:
         if request.datacenter != self._datacenter or not self.duties.ready:
             return self._forwarder.bring(Call(method, request, partial(self._write, function, method, request)))
-        return function(request)
+        outcome = function(request)
+        if not isinstance(outcome, Reply) and outcome.done() and _was_refused(outcome):
+            return self._forwarder.hold(Call(method, request, partial(self._write, function, method, request)))
+        return outcome
 
     def _local(self, function: Callable[[Any], Any], method: str, request: Any) -> Outcome:
         datacenter = getattr(request, "datacenter", "")
@@ -234,3 +241,8 @@ class Server:
 
     def _became_ready(self) -> None:
         self._forwarder.wake()
+
+
+def _was_refused(outcome: "asyncio.Future[Reply]") -> bool:
+    """Whether consensus took nothing, since this server leads no longer: a future that fails later may have been written."""
+    return not outcome.cancelled() and isinstance(outcome.exception(), NoLeader)

@@ -24,9 +24,14 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     coordinate_batch_size: int = 128
     coordinate_maximum_batches: int = 5
     health_interval: float = 2.0
+    autopilot_interval: float = 10.0
+    bootstrap_expect: int = 0
+    """How many servers found the datacenter together; 0: this one founds none."""
     tombstone_ttl: float = 900.0
     tombstone_granularity: float = 30.0
     reconcile_interval: float = 60.0
+    unknown_node_grace: float = 600.0
+    """How long a node of the catalog may be unknown to the pool before it is removed."""
     autopilot: AutopilotConfig = AutopilotConfig()
     bootstrap_config_entries: tuple[ConfigEntry, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from muster.raft.membership import VOTER, Member
 from muster.server.context import Context
+from muster.server.endpoints.status import last_contact
 
 PROTOCOL = "3"
 
@@ -25,7 +26,7 @@ def statistics(context: Context) -> dict[str, dict[str, str]]:
             "applied_index": str(consensus.applied_index),
             "commit_index": str(consensus.commit_index),
             "fsm_pending": "0",
-            "last_contact": "0" if leads else "never",
+            "last_contact": last_contact(consensus),
             "last_log_index": str(consensus.last_index),
             "last_log_term": str(consensus.term),
             "latest_configuration": f"[{' '.join(members)}]",

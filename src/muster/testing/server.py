@@ -15,7 +15,7 @@ from muster.testing.agent_thread import AgentThread
 
 SOURCE = "muster.testing"
 ATTEMPTS = 5  # to find a number that is free for DNS by UDP and by TCP: the system chooses it for UDP
-FREE_PORTS: Tree = {"ports": {"http": 0, "dns": 0, "serf_lan": 0, "serf_wan": 0}}
+FREE_PORTS: Tree = {"ports": {"http": 0, "dns": 0, "server": 0, "serf_lan": 0, "serf_wan": 0}}
 
 
 class Server:

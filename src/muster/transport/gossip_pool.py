@@ -25,6 +25,7 @@ from muster.gossip.effects import (
     QueryEnded,
     Send,
 )
+from muster.gossip.push_pull import MergeRefused
 from muster.gossip.serf import Serf
 from muster.model.clock import Clock
 from muster.model.errors import Rejected
@@ -209,14 +210,22 @@ class GossipPool:
         now = self._now()
         match message:
             case PushPull():
-                answer, effects = self.serf.receive_exchange(now, sender, self._from_allowed(message))
-                self._carry_out(effects)
-                return answer
+                return self._exchange_table(now, sender, message)
             case Ping():
                 return self.serf.swim.answer_by_stream(message) or None
             case User():
                 self._carry_out(self.serf.receive(now, sender, message))
         return None
+
+    def _exchange_table(self, now: float, sender: Endpoint, message: PushPull) -> bytes:
+        """Our table goes back even if we refuse theirs, as with the peers: they see in it why the two cannot be one pool."""
+        try:
+            answer, effects = self.serf.receive_exchange(now, sender, self._from_allowed(message))
+        except MergeRefused as refusal:
+            logger.error("Failed push/pull merge: %s from=%s", refusal, endpoints.text(sender))
+            return refusal.answer
+        self._carry_out(effects)
+        return answer
 
     def _from_allowed(self, message: PushPull) -> PushPull:
         """Without the members that may not take part."""

@@ -22,7 +22,6 @@ HANDSHAKE_TIMEOUT = 5.0  # seconds, limits.rpc_handshake_timeout
 CONNECTIONS_PER_CLIENT = 100  # limits.rpc_max_conns_per_client
 BACKLOG = 1024
 SWEEP = 5.0  # seconds between two looks at what has ended
-RPC, RAFT, MULTIPLEXED, SNAPSHOT = 0x00, 0x01, 0x04, 0x05
 
 
 class Routed(Protocol):

@@ -9,15 +9,16 @@ Source: reference of the RPC wire, sections 3 and 6.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from muster.model.clock import Clock
 from muster.model.errors import DecodeError, MusterError, NoLeader, TooLarge
 from muster.transport.metrics import Metrics, NoMetrics
+from muster.transport.rpc_readers import RequestReaders, Unfinished
 from muster.transport.seldom import Seldom
 from muster.wire.replies import Reply
-from muster.wire.rpc import MAXIMUM_REQUEST, Request, RequestReader, encode_error, encode_response, refusal
+from muster.wire.rpc import MAXIMUM_REQUEST, Request, encode_error, encode_response, refusal
 from muster.wire.rpc_methods import METHODS, decode_argument, encode_reply
 
 logger = logging.getLogger("muster.rpc")
@@ -39,44 +40,36 @@ class CallService:
         serve: Serve,
         clock: Clock,
         *,
-        methods: Mapping[str, Any] = METHODS,
+        methods: frozenset[str] = METHODS,
         metrics: Metrics | None = None,
         largest_request: int = MAXIMUM_REQUEST,
     ) -> None:
         self.serve = serve
-        self.methods = dict(methods)
+        self.methods = methods
         self.metrics: Metrics = metrics or NoMetrics()
-        self.largest_request = largest_request
+        self.readers = RequestReaders(largest_request)
         self.warn = Seldom(logger, clock)
         self.held = 0
         """Bytes of requests that are not whole or wait for their turn, over all connections."""
-
-
-class _Requests(RequestReader):
-    """Knows how much of a request it holds that is not whole."""
-
-    @property
-    def pending(self) -> int:
-        return self._stream.pending + len(self._header or b"")
 
 
 class ServedCalls:
     """One stream. Subclasses write to it, close it, and say whether it is `blocked`, calling `proceed` when it no longer is."""
 
     __slots__ = (
-        "_call", "_continues", "_ended", "_queue", "_queued", "_reader", "_request", "_withdrawable", "closed", "held", "service", "source"
+        "_argument", "_call", "_continues", "_ended", "_queue", "_queued", "_request", "_unfinished", "closed", "held", "service", "source"
     )  # fmt: skip
 
     def __init__(self, service: CallService, source: str) -> None:
         self.service, self.source = service, source
         self.closed = False
         self.held = 0  # bytes of requests that are not whole or wait for their turn
-        self._reader = _Requests(service.largest_request)
+        self._unfinished: Unfinished[Request] | None = None
         self._queue: deque[Request] = deque()
         self._queued = 0  # bytes in it
         self._call: asyncio.Future[Reply] | None = None
-        self._request: Request
-        self._withdrawable = False
+        self._request: Request  # of that call
+        self._argument: Any = None
         self._ended = self._continues = False
 
     # what subclasses say
@@ -105,7 +98,7 @@ class ServedCalls:
         if self.closed:
             return
         try:
-            requests = self._reader.feed(data)
+            requests, self._unfinished = self.service.readers.read(self._unfinished, data)
         except DecodeError as error:
             self._refused(str(error))
             return
@@ -121,7 +114,7 @@ class ServedCalls:
     @property
     def incomplete(self) -> bool:
         """Whether a request was begun, of which the rest should come soon."""
-        return self.held > 0 and not self._queue
+        return self._unfinished is not None and not self._queue
 
     def end(self) -> None:
         """The caller sends no more. What it waits for without a limit of its own is withdrawn; the rest is still answered."""
@@ -129,7 +122,7 @@ class ServedCalls:
         if self._call is None:
             if not self._queue:
                 self._close()
-        elif self._withdrawable:
+        elif getattr(self._argument, "min_query_index", 0) > 0:
             self.lost()
             self.finish()
 
@@ -137,8 +130,9 @@ class ServedCalls:
         """The stream is gone."""
         self.closed = True
         self._queue.clear()
+        self._unfinished, self._queued = None, 0
         self._account()
-        call, self._call = self._call, None
+        call, self._call, self._argument = self._call, None, None
         if call is not None:
             call.cancel()
 
@@ -190,39 +184,38 @@ class ServedCalls:
             self.write(encode_error(request.sequence, method, error.wire_text))
             return
         if isinstance(outcome, Reply):
-            self._reply(request, outcome)
+            self._reply(request, argument, outcome)
         elif outcome.done():
-            self._settle(request, outcome)
+            self._settle(request, argument, outcome)
         else:
-            self._call, self._request = outcome, request
-            self._withdrawable = getattr(argument, "min_query_index", 0) > 0
+            self._call, self._request, self._argument = outcome, request, argument
             outcome.add_done_callback(self._done)
 
     def _done(self, call: "asyncio.Future[Reply]") -> None:
         if call is not self._call or self.blocked():
             return
-        self._call = None
-        self._settle(self._request, call)
+        argument, self._argument, self._call = self._argument, None, None
+        self._settle(self._request, argument, call)
         self._advance()
         self._account()
 
-    def _settle(self, request: Request, call: "asyncio.Future[Reply]") -> None:
+    def _settle(self, request: Request, argument: Any, call: "asyncio.Future[Reply]") -> None:
         if call.cancelled():
             self._error(request, NoLeader())
             return
         error = call.exception()
         if error is None:
-            self._reply(request, call.result())
+            self._reply(request, argument, call.result())
         elif isinstance(error, MusterError):
             self._error(request, error)
         else:
             self._refused(f"{request.method} failed")
             raise error
 
-    def _reply(self, request: Request, reply: Reply) -> None:
+    def _reply(self, request: Request, argument: Any, reply: Reply) -> None:
         body = reply.encodings.get(ENCODING)
         if body is None:
-            body = reply.encodings[ENCODING] = encode_reply(request.method, reply)
+            body = reply.encodings[ENCODING] = encode_reply(request.method, reply, argument)
         try:
             if len(body) < LONG_BODY:
                 self.write(encode_response(request.sequence, request.method, body))
@@ -251,7 +244,7 @@ class ServedCalls:
             self.finish()
 
     def _account(self) -> None:
-        size = 0 if self.closed else self._reader.pending + self._queued
+        size = self._queued if self._unfinished is None else self._queued + self._unfinished.held
         change = size - self.held
         if change:
             self.held = size

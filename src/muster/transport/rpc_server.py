@@ -1,7 +1,7 @@
 """Calls that arrive at the server port: one stream of them on a plain connection, or many streams on a multiplexed one.
 
-Nobody makes this process grow: what a connection may hold of requests that are not whole, and of answers that nobody reads, is bounded, and a
-stream that is in the middle of something must go on with it.
+Nobody makes this process grow: what a connection may hold of requests that are not whole, and of answers that nobody reads, is bounded,
+and a stream that is in the middle of something must go on with it.
 
 Source: reference of the RPC wire, sections 1 to 3.
 """
@@ -20,6 +20,7 @@ SERVICE_HOLDS = 256 << 20
 SMALL_HOLD = 1 << 20
 UNREAD = 16 << 20
 """Bytes of answers that wait for credit, of a connection, above which no further call of it is begun."""
+ANSWERS_PER_TURN = 64  # of the loop, of a connection
 PLAIN_QUEUE = 256 * 1024
 """Bytes of requests that wait for their turn on a plain connection before it is read no further; a window's worth."""
 
@@ -174,6 +175,7 @@ class MultiplexedConnection(SessionConnection):
         self._blocked: dict[_Stream, None] = {}
         self._held = 0  # bytes of unfinished requests
         self._unread = 0  # bytes of answers that wait for credit
+        self._answers = 0  # in this turn of the loop
         self._expected: dict[_Stream, float] = {}
         """Streams in the middle of something, and when they must have gone on."""
         self._sweeper: asyncio.TimerHandle | None = None
@@ -184,6 +186,10 @@ class MultiplexedConnection(SessionConnection):
         super().connection_made(transport)
 
     # what happens
+
+    def data_received(self, data: bytes) -> None:
+        self._answers = 0
+        super().data_received(data)
 
     def stream_opened(self, stream: int) -> None:
         self.session.accept(stream)
@@ -242,8 +248,11 @@ class MultiplexedConnection(SessionConnection):
 
     def blocks(self, calls: _Stream) -> bool:
         """Whether a stream must wait before it says more; it will be told to proceed."""
-        if self.full or self._unread > UNREAD:
+        self._answers += 1
+        if self.full or self._unread > UNREAD or self._answers > ANSWERS_PER_TURN:
             self._blocked[calls] = None
+            if self._answers == ANSWERS_PER_TURN + 1:
+                self._loop.call_soon(self._next_turn)
             return True
         return False
 
@@ -271,10 +280,13 @@ class MultiplexedConnection(SessionConnection):
 
     # inside
 
+    def _next_turn(self) -> None:
+        self._answers = 0
+        self._go_on()
+
     def _go_on(self) -> None:
-        for calls in list(self._blocked):
-            if self.full or self._unread > UNREAD:
-                return
+        while self._blocked and not self.full and self._unread <= UNREAD and self._answers <= ANSWERS_PER_TURN:
+            calls = next(iter(self._blocked))
             del self._blocked[calls]
             calls.proceed()
 

@@ -10,7 +10,17 @@ import math
 from typing import cast
 
 from muster.wire.yamux import Session
-from muster.wire.yamux_events import CreditReceived, DataReceived, Event, SessionDied, StreamEnded, StreamOpened, StreamReset
+from muster.wire.yamux_events import (
+    CreditReceived,
+    DataReceived,
+    Event,
+    GoneAway,
+    SessionDied,
+    StreamAccepted,
+    StreamEnded,
+    StreamOpened,
+    StreamReset,
+)
 
 logger = logging.getLogger("muster.rpc")
 
@@ -57,6 +67,12 @@ class SessionConnection(asyncio.Protocol):
 
     def stream_credit(self, stream: int, waiting: int) -> None:
         """The peer takes more of a stream, of which `waiting` bytes still wait."""
+
+    def stream_accepted(self, stream: int) -> None:
+        """The peer took a stream that this side opened."""
+
+    def gone_away(self) -> None:
+        """The peer takes no new streams."""
 
     def room(self) -> None:
         """The socket takes more again."""
@@ -119,6 +135,7 @@ class SessionConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.ended:
             return
+        self._flush_due = True  # at the end of this
         for event in self.session.receive_data(self._loop.time(), data):
             self._happened(event)
         if not self.ended:
@@ -146,21 +163,25 @@ class SessionConnection(asyncio.Protocol):
     # inside
 
     def _happened(self, event: Event) -> None:
-        kind = type(event)
         if self.ended:
             return
-        if kind is DataReceived:
-            self.stream_data(event.stream, event.data)  # type: ignore[union-attr]
-        elif kind is StreamOpened:
-            self.stream_opened(event.stream)  # type: ignore[union-attr]
-        elif kind is StreamEnded:
-            self.stream_ended(event.stream)  # type: ignore[union-attr]
-        elif kind is StreamReset:
-            self.stream_reset(event.stream)  # type: ignore[union-attr]
-        elif kind is CreditReceived:
-            self.stream_credit(event.stream, event.waiting)  # type: ignore[union-attr]
-        elif kind is SessionDied:
-            self.end(event.reason)  # type: ignore[union-attr]
+        match event:
+            case DataReceived(stream, data):
+                self.stream_data(stream, data)
+            case StreamOpened(stream):
+                self.stream_opened(stream)
+            case StreamAccepted(stream):
+                self.stream_accepted(stream)
+            case StreamEnded(stream):
+                self.stream_ended(stream)
+            case StreamReset(stream):
+                self.stream_reset(stream)
+            case CreditReceived(stream, waiting):
+                self.stream_credit(stream, waiting)
+            case GoneAway():
+                self.gone_away()
+            case SessionDied(reason):
+                self.end(reason)
 
     def _lost(self, reason: str) -> None:
         self.ended = True

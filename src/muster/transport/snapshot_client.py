@@ -4,18 +4,20 @@ Source: reference of the RPC wire, section 7.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from muster.model.errors import DecodeError
 from muster.transport.dialing import DIAL_TIMEOUT, dial_fault, split_address
-from muster.transport.listener import SNAPSHOT
 from muster.transport.rpc_errors import CannotConnect, ConnectionLost, RemoteError
-from muster.transport.snapshot_messages import RESTORE, SAVE, SnapshotAnswer, SnapshotQuestion, decode_answer, encode_question
 from muster.transport.snapshot_rpc import PIECE, STALLED, read_head
 from muster.wire.replies import Reply
+from muster.wire.rpc import FirstByte
+from muster.wire.snapshot_rpc import RESTORE, SAVE, SnapshotRequest, SnapshotResponse, encode_head
 
+_FIRST_BYTE = bytes((FirstByte.SNAPSHOT,))
 ANSWER_TIMEOUT = 600.0  # seconds for a server to take a snapshot or to restore one
 
 
@@ -32,18 +34,21 @@ async def save(
 ) -> Reply:
     """Asks the server at "ip:port" for an archive. The reply's value is an asynchronous iterator over its bytes.
 
-    The iterator raises ConnectionLost if nothing comes for `stalled` seconds; whether the archive is whole its own sums tell. Closing it ends
-    the connection. Raises CannotConnect, ConnectionLost and RemoteError.
+    The iterator raises ConnectionLost if nothing comes for `stalled` seconds; whether the archive is whole its own sums tell. Closing it
+    ends the connection. Raises CannotConnect, ConnectionLost and RemoteError.
     """
-    question = SnapshotQuestion(allow_stale=allow_stale, datacenter=datacenter, operation=SAVE, token=token)
+    question = SnapshotRequest(allow_stale=allow_stale, datacenter=datacenter, op=SAVE, token=token)
     reader, writer = await _dial(address, source, dial_timeout)
+    answered = False
     try:
-        writer.write(bytes((SNAPSHOT,)) + encode_question(question))
-        writer.write_eof()
-        answer, rest = await _answer(reader, "Snapshot.Save", answer_timeout)
-    except BaseException as error:
-        writer.transport.abort()
-        _translate(error, "Snapshot.Save")
+        with _failures_of("Snapshot.Save"):
+            writer.write(_FIRST_BYTE + encode_head(question))
+            writer.write_eof()
+            answer, rest = await _answer(reader, answer_timeout)
+        answered = True
+    finally:
+        if not answered:
+            writer.transport.abort()
     return _reply(answer, _archive(reader, writer, rest, stalled))
 
 
@@ -59,32 +64,30 @@ async def restore(
     stalled: float = STALLED,
 ) -> Reply:
     """Has the server at "ip:port" replace its datacenter's state by an archive. Raises CannotConnect, ConnectionLost and RemoteError."""
-    question = SnapshotQuestion(datacenter=datacenter, operation=RESTORE, token=token)
+    question = SnapshotRequest(datacenter=datacenter, op=RESTORE, token=token)
     reader, writer = await _dial(address, source, dial_timeout)
     try:
-        writer.write(bytes((SNAPSHOT,)) + encode_question(question))
-        await _send(archive, reader, writer, stalled)
-        answer, _ = await _answer(reader, "Snapshot.Restore", answer_timeout)
-    except BaseException as error:
-        _translate(error, "Snapshot.Restore")
+        with _failures_of("Snapshot.Restore"):
+            writer.write(_FIRST_BYTE + encode_head(question))
+            await _send(archive, reader, writer, stalled)
+            answer, _ = await _answer(reader, answer_timeout)
     finally:
         writer.transport.abort()
     return _reply(answer, None)
 
 
-async def _dial(address: str, source: str, timeout: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _dial(address: str, source: str, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, port = split_address(address)
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             return await asyncio.open_connection(host, port, limit=PIECE, local_addr=(source, 0) if source else None)
     except OSError as error:
         raise CannotConnect(dial_fault(source, address, error)) from error
 
 
-async def _answer(reader: asyncio.StreamReader, method: str, timeout: float) -> tuple[SnapshotAnswer, bytes]:
-    async with asyncio.timeout(timeout):
-        head, rest = await read_head(reader)
-    answer = decode_answer(head)
+async def _answer(reader: asyncio.StreamReader, seconds: float) -> tuple[SnapshotResponse, bytes]:
+    async with asyncio.timeout(seconds):
+        answer, rest = await read_head(reader, SnapshotResponse)
     if answer.error:
         raise RemoteError(answer.error)
     return answer, rest
@@ -95,13 +98,12 @@ async def _archive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
         if piece:
             yield piece
         while True:
-            async with asyncio.timeout(stalled):
-                piece = await reader.read(PIECE)
+            with _failures_of("Snapshot.Save"):
+                async with asyncio.timeout(stalled):
+                    piece = await reader.read(PIECE)
             if not piece:
                 return
             yield piece
-    except OSError as error:
-        _translate(error, "Snapshot.Save")
     finally:
         writer.transport.abort()
 
@@ -136,7 +138,7 @@ async def _pieces(archive: Any) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _reply(answer: SnapshotAnswer, value: AsyncIterator[bytes] | None) -> Reply:
+def _reply(answer: SnapshotResponse, value: AsyncIterator[bytes] | None) -> Reply:
     return Reply(
         value=value,
         index=answer.index,
@@ -146,11 +148,13 @@ def _reply(answer: SnapshotAnswer, value: AsyncIterator[bytes] | None) -> Reply:
     )
 
 
-def _translate(error: BaseException, method: str) -> NoReturn:
-    if isinstance(error, DecodeError):
+@contextmanager
+def _failures_of(method: str) -> Iterator[None]:
+    try:
+        yield
+    except DecodeError as error:
         raise ConnectionLost(method, str(error)) from error
-    if isinstance(error, TimeoutError):
+    except TimeoutError as error:
         raise ConnectionLost(method, "i/o timeout") from error
-    if isinstance(error, OSError):
+    except OSError as error:
         raise ConnectionLost(method) from error
-    raise error

@@ -8,25 +8,19 @@ Source: reference of the RPC wire, section 7.
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
+from msgspec import Struct
+
+from muster.model.clock import Clock
 from muster.model.errors import DecodeError, MusterError, Rejected, TooLarge
-from muster.transport.snapshot_messages import (
-    LARGEST_HEAD,
-    RESTORE,
-    SAVE,
-    RestoreRequest,
-    SnapshotAnswer,
-    SnapshotQuestion,
-    answer_of,
-    decode_question,
-    encode_answer,
-)
+from muster.transport.rpc_calls import Serve
+from muster.transport.seldom import Seldom
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest
-from muster.wire.value_stream import ValueStream
+from muster.wire.snapshot_rpc import RESTORE, SAVE, HeadReader, SnapshotRequest, SnapshotResponse, encode_head
 
 logger = logging.getLogger("muster.rpc")
 
@@ -34,7 +28,15 @@ PIECE = 256 * 1024  # bytes read at a time
 STALLED = 60.0  # seconds without progress after which a snapshot connection is ended
 LARGEST_ARCHIVE = 8 << 30  # bytes, as the HTTP edge takes
 
-Serve = Callable[[str, Any, str], "Reply | asyncio.Future[Reply]"]
+Head = TypeVar("Head", SnapshotRequest, SnapshotResponse)
+
+
+class RestoreRequest(Struct, frozen=True, gc=False, kw_only=True):
+    """What the method Snapshot.Restore takes: the archive, in memory or to be read from a file."""
+
+    archive: bytes | BinaryIO
+    datacenter: str = ""
+    token: str = ""
 
 
 class SnapshotRpc:
@@ -45,9 +47,10 @@ class SnapshotRpc:
     """
 
     def __init__(
-        self, serve: Serve, *, folder: str | None = None, stalled: float = STALLED, largest_archive: int = LARGEST_ARCHIVE
+        self, serve: Serve, clock: Clock, *, folder: str | None = None, stalled: float = STALLED, largest_archive: int = LARGEST_ARCHIVE
     ) -> None:
         self._serve = serve
+        self._warn = Seldom(logger, clock)
         self._folder, self._stalled, self._largest = folder, stalled, largest_archive
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,7 +73,7 @@ class SnapshotRpc:
             await self._converse(reader, writer, f"{remote[0]}:{remote[1]}")
             writer.close()
         except (DecodeError, OSError, TimeoutError) as error:
-            logger.warning("snapshot connection from %s: %s", remote[0], error or type(error).__name__)
+            self._warn.say("snapshot connection from %s: %s", remote[0], str(error) or type(error).__name__)
         finally:
             self._tasks.discard(task)
             if not writer.is_closing():
@@ -78,23 +81,22 @@ class SnapshotRpc:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
         async with asyncio.timeout(self._stalled):
-            head, rest = await read_head(reader)
-        question = decode_question(head)
+            question, rest = await read_head(reader, SnapshotRequest)
         try:
-            if question.operation == SAVE:
+            if question.op == SAVE:
                 await self._save(question, reader, writer, source)
-            elif question.operation == RESTORE:
+            elif question.op == RESTORE:
                 await self._restore(question, rest, reader, writer, source)
             else:
-                raise Rejected(f"unrecognized snapshot op {_quoted(question.operation)}")
+                raise Rejected(f"unrecognized snapshot op {_quoted(question.op)}")
         except MusterError as error:
-            writer.write(encode_answer(SnapshotAnswer(error=error.wire_text)))
+            writer.write(encode_head(SnapshotResponse(error=error.wire_text)))
             await self._flush(writer)
 
-    async def _save(self, question: SnapshotQuestion, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
+    async def _save(self, question: SnapshotRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
         request = DatacenterRequest(allow_stale=question.allow_stale, datacenter=question.datacenter, token=question.token)
         reply = await self._outcome("Snapshot.Save", request, source)
-        writer.write(encode_answer(answer_of(reply)))
+        writer.write(encode_head(response_of(reply)))
         try:
             async for piece in _pieces(reply.value):
                 writer.write(piece)
@@ -104,14 +106,14 @@ class SnapshotRpc:
             raise OSError(f"the archive could not be read to its end: {error}") from error
 
     async def _restore(
-        self, question: SnapshotQuestion, rest: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str
+        self, question: SnapshotRequest, rest: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str
     ) -> None:
         with tempfile.TemporaryFile(dir=self._folder) as archive:
             await self._receive(archive, rest, reader)
             archive.seek(0)
             request = RestoreRequest(archive=archive, datacenter=question.datacenter, token=question.token)
             await self._outcome("Snapshot.Restore", request, source)
-        writer.write(encode_answer(SnapshotAnswer()))
+        writer.write(encode_head(SnapshotResponse()))
         await self._flush(writer)
 
     async def _receive(self, archive: BinaryIO, piece: bytes, reader: asyncio.StreamReader) -> None:
@@ -148,17 +150,21 @@ class SnapshotConnection(asyncio.StreamReaderProtocol):
         self.data_received(data)
 
 
-async def read_head(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+async def read_head(reader: asyncio.StreamReader, head_type: type[Head]) -> tuple[Head, bytes]:
     """The map that begins a stream, and what was read behind it. `DecodeError` if it is none or ends before."""
-    values = ValueStream(LARGEST_HEAD)
-    while True:
-        data = await reader.read(PIECE)
-        if not data:
-            raise DecodeError("the connection ended before a whole head came")
-        values.feed(data)
-        head = values.next()
-        if head is not None:
-            return head, values.take(values.pending)
+    heads = HeadReader(head_type)
+    while data := await reader.read(PIECE):
+        found = heads.feed(data)
+        if found is not None:
+            return found
+    raise DecodeError("EOF")
+
+
+def response_of(reply: Reply) -> SnapshotResponse:
+    """The head that precedes a saved archive."""
+    return SnapshotResponse(
+        consistency_level=reply.consistency_level, index=reply.index, known_leader=reply.known_leader, last_contact=reply.last_contact
+    )
 
 
 async def _pieces(archive: Any) -> AsyncIterator[bytes]:

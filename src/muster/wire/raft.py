@@ -72,6 +72,25 @@ class RequestVoteResponse(msgspec.Struct, frozen=True):
     granted: bool
 
 
+class RequestPreVote(msgspec.Struct, frozen=True):
+    """Would the receiver vote for the sender in `term`? Nobody's term or vote changes by it.
+
+    Only between servers that know it: Consul 1.8 closes the connection. Later versions of its Raft have it as type 4.
+    """
+
+    term: int
+    candidate: str  # address of the candidate
+    last_index: int
+    last_term: int
+
+
+class RequestPreVoteResponse(msgspec.Struct, frozen=True):
+    """The answer to `RequestPreVote`."""
+
+    term: int
+    granted: bool
+
+
 class InstallSnapshot(msgspec.Struct, frozen=True):
     """The head of a snapshot in transit; its `size` bytes follow it and are the transport's to store.
 
@@ -109,6 +128,16 @@ class TimeoutNowResponse(msgspec.Struct, frozen=True):
     """The answer to `TimeoutNow`; it says nothing."""
 
 
-Message = AppendEntries | AppendEntriesResponse | RequestVote | RequestVoteResponse | InstallSnapshot | InstallSnapshotResponse | TimeoutNow
-Request = AppendEntries | RequestVote | InstallSnapshot | TimeoutNow
-Response = AppendEntriesResponse | RequestVoteResponse | InstallSnapshotResponse | TimeoutNowResponse
+Request = AppendEntries | RequestVote | RequestPreVote | InstallSnapshot | TimeoutNow
+Response = AppendEntriesResponse | RequestVoteResponse | RequestPreVoteResponse | InstallSnapshotResponse | TimeoutNowResponse
+Message = (
+    AppendEntries
+    | AppendEntriesResponse
+    | RequestVote
+    | RequestVoteResponse
+    | RequestPreVote
+    | RequestPreVoteResponse
+    | InstallSnapshot
+    | InstallSnapshotResponse
+    | TimeoutNow
+)

@@ -19,13 +19,15 @@ from muster.wire.raft import (
     InstallSnapshot,
     InstallSnapshotResponse,
     Request,
+    RequestPreVote,
+    RequestPreVoteResponse,
     RequestVote,
     RequestVoteResponse,
     Response,
     TimeoutNow,
     TimeoutNowResponse,
 )
-from muster.wire.raft_encoder import APPEND_ENTRIES, INSTALL_SNAPSHOT, REQUEST_VOTE, TIMEOUT_NOW
+from muster.wire.raft_encoder import APPEND_ENTRIES, INSTALL_SNAPSHOT, REQUEST_PRE_VOTE, REQUEST_VOTE, TIMEOUT_NOW
 from muster.wire.raw_maps import U8, U64, Fields, as_fields, flag, listed, raw, text, unpack_value, unsigned
 from muster.wire.value_stream import ValueStream, split_values
 
@@ -81,7 +83,7 @@ class RequestReader:
             return self._piece(self._snapshot)
         if self._kind is None:
             self._kind = self._stream.next()
-            if self._kind is not None and self._kind[0] > TIMEOUT_NOW:
+            if self._kind is not None and self._kind[0] > REQUEST_PRE_VOTE:
                 raise DecodeError(f"Raft request type {self._kind[0]} has no meaning here")
         body = None if self._kind is None else self._stream.next()
         if self._kind is None or body is None:
@@ -240,6 +242,16 @@ def _request_vote_of(fields: Fields) -> RequestVote:
     )
 
 
+def _request_pre_vote_of(fields: Fields) -> RequestPreVote:
+    get = fields.get
+    return RequestPreVote(
+        term=unsigned(get(b"Term"), U64),
+        candidate=text(get(b"Addr")),
+        last_index=unsigned(get(b"LastLogIndex"), U64),
+        last_term=unsigned(get(b"LastLogTerm"), U64),
+    )
+
+
 def _install_snapshot_of(fields: Fields) -> InstallSnapshot:
     get = fields.get
     return InstallSnapshot(
@@ -256,6 +268,7 @@ def _install_snapshot_of(fields: Fields) -> InstallSnapshot:
 
 _DECODERS: dict[int, Callable[[Fields], Request]] = {
     REQUEST_VOTE: _request_vote_of,
+    REQUEST_PRE_VOTE: _request_pre_vote_of,
     INSTALL_SNAPSHOT: _install_snapshot_of,
     TIMEOUT_NOW: lambda _fields: TimeoutNow(),
 }
@@ -276,6 +289,10 @@ def _voted_of(_request: Any, fields: Fields) -> Response:
     return RequestVoteResponse(term=unsigned(fields.get(b"Term"), U64), granted=flag(fields.get(b"Granted")))
 
 
+def _pre_voted_of(_request: Any, fields: Fields) -> Response:
+    return RequestPreVoteResponse(term=unsigned(fields.get(b"Term"), U64), granted=flag(fields.get(b"Granted")))
+
+
 def _installed_of(request: Any, fields: Fields) -> Response:
     return InstallSnapshotResponse(unsigned(fields.get(b"Term"), U64), flag(fields.get(b"Success")), request.last_index)
 
@@ -283,6 +300,7 @@ def _installed_of(request: Any, fields: Fields) -> Response:
 _RESPONSES: dict[type[Any], Callable[[Any, Fields], Response]] = {
     AppendEntries: _appended_of,
     RequestVote: _voted_of,
+    RequestPreVote: _pre_voted_of,
     InstallSnapshot: _installed_of,
     TimeoutNow: lambda _request, _fields: TimeoutNowResponse(),
 }

@@ -15,6 +15,8 @@ from muster.wire.raft import (
     InstallSnapshot,
     InstallSnapshotResponse,
     Request,
+    RequestPreVote,
+    RequestPreVoteResponse,
     RequestVote,
     RequestVoteResponse,
     Response,
@@ -23,7 +25,7 @@ from muster.wire.raft import (
 )
 from muster.wire.raw_maps import as_fields, listed, raw, unpack_value
 
-APPEND_ENTRIES, REQUEST_VOTE, INSTALL_SNAPSHOT, TIMEOUT_NOW = range(4)
+APPEND_ENTRIES, REQUEST_VOTE, INSTALL_SNAPSHOT, TIMEOUT_NOW, REQUEST_PRE_VOTE = range(5)
 PROTOCOL_VERSION: Final = 3
 SNAPSHOT_VERSION: Final = 1
 
@@ -110,6 +112,18 @@ def _encode_request_vote(request: RequestVote) -> bytes:
     )
 
 
+def _encode_request_pre_vote(request: RequestPreVote) -> bytes:
+    return b"\x04" + pack(
+        {
+            "Addr": request.candidate,
+            "LastLogIndex": request.last_index,
+            "LastLogTerm": request.last_term,
+            "ProtocolVersion": PROTOCOL_VERSION,
+            "Term": request.term,
+        }
+    )
+
+
 def _encode_install_snapshot(request: InstallSnapshot) -> bytes:
     return b"\x02" + pack(
         {
@@ -142,6 +156,7 @@ def _encode_timeout_now(_request: TimeoutNow) -> bytes:
 _ENCODERS: dict[type[Any], Callable[[Any], bytes]] = {
     AppendEntries: _encode_append_entries,
     RequestVote: _encode_request_vote,
+    RequestPreVote: _encode_request_pre_vote,
     InstallSnapshot: _encode_install_snapshot,
     TimeoutNow: _encode_timeout_now,
 }
@@ -157,6 +172,11 @@ _RESPONSE_FIELDS: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     RequestVoteResponse: lambda response: {
         "Granted": response.granted,
         "Peers": None,
+        "ProtocolVersion": PROTOCOL_VERSION,
+        "Term": response.term,
+    },
+    RequestPreVoteResponse: lambda response: {
+        "Granted": response.granted,
         "ProtocolVersion": PROTOCOL_VERSION,
         "Term": response.term,
     },

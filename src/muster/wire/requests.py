@@ -119,6 +119,7 @@ class ServiceDumpRequest(QueryOptions, frozen=True, gc=False, kw_only=True):
     service_kind: str = field(name="ServiceKind", default="")
     use_service_kind: bool = field(name="UseServiceKind", default=False)
     node_meta_filters: tuple[tuple[str, str], ...] = field(name="NodeMetaFilters", default=())
+    source: QuerySource = field(name="Source", default_factory=QuerySource)
 
 
 class EventFireRequest(QueryOptions, frozen=True, gc=False, kw_only=True):

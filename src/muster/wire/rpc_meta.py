@@ -24,6 +24,4 @@ def reply_of(value: Any, fields: dict[str, Any]) -> Reply:
     index, contact, level = fields.get("Index") or 0, fields.get("LastContact") or 0, fields.get("ConsistencyLevel") or ""
     if type(index) is not int or type(contact) is not int or type(level) is not str:
         raise DecodeError("Index and LastContact are integers, ConsistencyLevel is a text")
-    return Reply(
-        value=value, index=index, known_leader=fields.get("KnownLeader") is True, last_contact=contact, consistency_level=level
-    )
+    return Reply(value=value, index=index, known_leader=fields.get("KnownLeader") is True, last_contact=contact, consistency_level=level)

@@ -38,8 +38,8 @@ class DatacentersRequest(Struct, frozen=True, gc=False, kw_only=True):
     use_cache: bool = field(name="UseCache", default=False)
 
 
-class SourcedServiceDumpRequest(QueryOptions, frozen=True, gc=False, kw_only=True):
-    """Internal.ServiceDump as the peers write it: they leave `NodeMetaFilters` out, and send a source."""
+class ServiceDumpFields(QueryOptions, frozen=True, gc=False, kw_only=True):
+    """Internal.ServiceDump as the peers write it: without filters on meta."""
 
     service_kind: str = field(name="ServiceKind", default="")
     source: QuerySource = field(name="Source", default_factory=QuerySource)

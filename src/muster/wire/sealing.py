@@ -48,7 +48,7 @@ def unseal(data: bytes | memoryview, keys: Sequence[bytes], additional: bytes) -
         except InvalidTag:
             continue
         return plain if data[0] == _PLAIN else _without_padding(plain)
-    raise DecodeError("sealed with none of our keys")
+    raise DecodeError("No installed keys could decrypt the message")
 
 
 def _without_padding(plain: bytes) -> bytes:

@@ -46,7 +46,7 @@ class HeadReader(Generic[H]):
     """Reads the one head of a connection, and leaves what follows it."""
 
     def __init__(self, head_type: type[H]) -> None:
-        self._type = head_type
+        self._type: type[H] = head_type
         self._stream = ValueStream(MAXIMUM_HEAD)
 
     def feed(self, data: bytes) -> tuple[H, bytes] | None:

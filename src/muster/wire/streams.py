@@ -97,7 +97,7 @@ class StreamReader:
         if self._head[start] == ENCRYPTED:
             return self._unsealed(start)
         if self._keys and self._require_encryption:
-            raise DecodeError("a stream that is not encrypted")
+            raise DecodeError("Encryption is configured but remote state is not encrypted")
         self._plain = _PlainReader()
         return self._plain.feed(bytes(self._head[start:]))
 
@@ -110,7 +110,7 @@ class StreamReader:
 
     def _unsealed(self, start: int) -> Message | None:
         if not self._keys:
-            raise DecodeError("an encrypted stream, and this pool is not")
+            raise DecodeError("Remote state is encrypted and encryption is not configured")
         body = start + _SEALED_HEADER
         if len(self._head) < body:
             return None

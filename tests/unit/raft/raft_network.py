@@ -24,6 +24,7 @@ class Host:
         self.vote = (1, "")
         self.members = members
         self.snapshot: tuple[int, int, list[bytes]] = (0, 0, [])
+        self.installs = 0
         self.boot()
 
     def boot(self) -> None:
@@ -37,6 +38,7 @@ class Host:
         known = Configuration(self.members)
         self.applied, self.applied_index = list(content), index
         self.node = Node(self.name, self.name, Timing.scaled(1), self.network.chance, log, Persisted(*self.vote, known, 0, known, 0))
+        self.node.pre_voters = self.network.pre_voters
         self.do(self.node.start(self.network.now))
 
     def do(self, effects: list[e.Effect]) -> None:
@@ -64,7 +66,10 @@ class Host:
                     index, term, _ = self.snapshot
                     head = InstallSnapshotMessage(self.node.term, self.name, index, term, self.node.configuration.encode(), 0, 0)
                     self.network.send(self.name, peer, (head, self.snapshot))
+                case e.ReceiveSnapshot(sender, message):
+                    self.do(self.node.snapshot_received(self.network.now, sender, message))
                 case e.InstallSnapshot(sender, message):
+                    self.installs += 1
                     self.snapshot = self.arrived
                     self.log, self.first = [], message.last_index + 1
                     self.applied, self.applied_index = list(self.snapshot[2]), message.last_index
@@ -84,7 +89,8 @@ class Host:
 class Network:
     """Checks as it goes that a term has one leader and that an index is committed with one entry only."""
 
-    def __init__(self, names: list[str], seed: int = 1, loss: float = 0.0) -> None:
+    def __init__(self, names: list[str], seed: int = 1, loss: float = 0.0, pre_voters: frozenset[str] = frozenset()) -> None:
+        self.pre_voters = pre_voters
         self.chance, self.now, self.loss = random.Random(seed), 0.0, loss
         self.cut: set[tuple[str, str]] = set()
         self.down: set[str] = set()

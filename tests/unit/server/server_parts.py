@@ -60,12 +60,53 @@ class InstantConsensus:
         self.committed: list[object] = []
         self.error: MusterError | None = None
         self.installed: list[bytes] = []
+        self.configurations: list[Configuration] = []
+        self.changing = False
+        self.contact: float | None = 0.02
+        self.leader_elsewhere = ""
+
+    def is_empty(self) -> bool:
+        return False
+
+    def last_contact(self) -> float | None:
+        return 0.0 if self.leads else self.contact
+
+    def bootstrap(self, configuration: Configuration) -> asyncio.Future[None]:
+        raise NotImplementedError
+
+    def add_voter(self, identity: str, address: str) -> asyncio.Future[None]:
+        return self._configure(self.configuration.with_voter(identity, address))
+
+    def add_nonvoter(self, identity: str, address: str) -> asyncio.Future[None]:
+        return self._configure(self.configuration.with_nonvoter(identity, address))
+
+    def remove_server(self, identity: str) -> asyncio.Future[None]:
+        return self._configure(self.configuration.without(identity))
+
+    def transfer_leadership(self, target: str) -> asyncio.Future[None]:
+        raise NotImplementedError
+
+    def _configure(self, configuration: Configuration) -> asyncio.Future[None]:
+        assert self.leads
+        assert not self.changing, "one change at a time"
+        self.changing = True
+        future: asyncio.Future[None] = self.loop.create_future()
+        self.loop.call_soon(self._configured, configuration, future)
+        return future
+
+    def _configured(self, configuration: Configuration, future: asyncio.Future[None]) -> None:
+        self.changing = False
+        self.last_index += 1
+        self.configuration, self.configuration_index = configuration, self.last_index
+        self.configurations.append(configuration)
+        if not future.done():
+            future.set_result(None)
 
     def is_leader(self) -> bool:
         return self.leads
 
     def leader_address(self) -> str:
-        return "127.0.0.1:8300" if self.leads else ""
+        return "127.0.0.1:8300" if self.leads else self.leader_elsewhere
 
     def commit(self, message_type: int, data: bytes, command: object) -> asyncio.Future[object]:
         assert data[0] == message_type
@@ -114,11 +155,12 @@ class Parts:
 
     def __init__(self, loop: VirtualLoop, **settings: Any) -> None:
         self.loop = loop
+        others = {name: settings.pop(name) for name in ("members", "forwarding", "force_leave") if name in settings}
         self.settings = ServerSettings(datacenter="dc1", node_name="n1", node_id=NODE_ID, address="127.0.0.1", **settings)
         self.state = ReplicatedState(Store())
         self.consensus = InstantConsensus(self.state, loop)
         self.clock = LoopClock(loop)
-        self.server = Server(self.settings, self.state, self.consensus, self.clock, random.Random(7), loop)
+        self.server = Server(self.settings, self.state, self.consensus, self.clock, random.Random(7), loop, **others)
 
     async def led(self) -> "Parts":
         """After the leader's first duties."""
@@ -159,7 +201,7 @@ def run(test: Callable[[Parts], Coroutine[Any, Any, None]], **settings: Any) -> 
 
         loop.run_until_complete(asyncio.wait_for(body(), 1_000_000))
         parts.server.stop()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(turns())
     finally:
         asyncio.set_event_loop(None)
         loop.close()

@@ -296,7 +296,7 @@ def test_a_client_that_is_gone_while_there_is_no_leader_is_forgotten() -> None:
         waiter = waiting(parts.server.call("KVS.Get", KeyRequest(key="a", **DC)))
         waiter.cancel()
         await turns()
-        assert len(parts.server._wait) == 0
+        assert len(parts.server._forwarder) == 0
 
     run(body)
 

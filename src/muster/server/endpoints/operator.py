@@ -1,6 +1,7 @@
 """Operator: the servers themselves."""
 
 import asyncio
+import logging
 from typing import Any
 
 from msgspec import Struct, field
@@ -15,8 +16,10 @@ from muster.wire.commands import AutopilotRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, RaftRemovePeerRequest
 
-RAFT_PROTOCOL = "3"
 UNKNOWN_NODE = "(unknown)"
+UNKNOWN_PROTOCOL = "unknown"
+
+logger = logging.getLogger("muster.server")
 
 
 class RaftServer(Struct, frozen=True, kw_only=True):
@@ -38,28 +41,26 @@ class RaftConfiguration(Struct, frozen=True, kw_only=True):
 
 
 def raft_get_configuration(context: Context, _request: DatacenterRequest) -> RaftConfiguration:
-    """All servers of the Raft configuration."""
+    """All servers of the Raft configuration, with the names under which the pool knows their addresses."""
     consensus = context.consensus
     configuration, leader = consensus.configuration, consensus.leader_address()
-    servers = [
-        RaftServer(
-            id=member.identity,
-            node=_node_name(context, member),
-            address=member.address,
-            leader=member.address == leader,
-            protocol_version=RAFT_PROTOCOL,
-            voter=configuration.is_voter(member.identity),
+    servers = []
+    for member in configuration.members:
+        peer = context.servers.at(member.address)
+        servers.append(
+            RaftServer(
+                id=member.identity,
+                node=peer.name if peer is not None else UNKNOWN_NODE,
+                address=member.address,
+                leader=member.address == leader,
+                protocol_version=str(peer.raft_version) if peer is not None else UNKNOWN_PROTOCOL,
+                voter=configuration.is_voter(member.identity),
+            )
         )
-        for member in configuration.members
-    ]
     return RaftConfiguration(servers=servers, index=consensus.configuration_index)
 
 
-def _node_name(context: Context, member: Member) -> str:
-    return context.settings.node_name if member.identity == context.settings.node_id else UNKNOWN_NODE
-
-
-def raft_remove_peer_by_address(context: Context, request: RaftRemovePeerRequest) -> Reply:
+def raft_remove_peer_by_address(context: Context, request: RaftRemovePeerRequest) -> "asyncio.Future[Reply]":
     """Removes a server that will not come back."""
     found = [member for member in context.consensus.configuration.members if member.address == request.address]
     if not found:
@@ -67,7 +68,7 @@ def raft_remove_peer_by_address(context: Context, request: RaftRemovePeerRequest
     return _remove(context, found[0])
 
 
-def raft_remove_peer_by_id(context: Context, request: RaftRemovePeerRequest) -> Reply:
+def raft_remove_peer_by_id(context: Context, request: RaftRemovePeerRequest) -> "asyncio.Future[Reply]":
     """Removes a server that will not come back."""
     found = context.consensus.configuration.member(request.id)
     if found is None:
@@ -75,11 +76,16 @@ def raft_remove_peer_by_id(context: Context, request: RaftRemovePeerRequest) -> 
     return _remove(context, found)
 
 
-def _remove(context: Context, member: Member) -> Reply:
-    """A datacenter of one server is the only kind yet, and its last voter cannot go."""
+def _remove(context: Context, member: Member) -> "asyncio.Future[Reply]":
     if context.consensus.configuration.voters() == [member.identity]:
         raise Rejected("Need at least one voter in configuration: {[]}")
-    raise Rejected(f'server "{member.identity}" cannot be removed: membership does not change yet')
+    return asyncio.get_running_loop().create_task(_removed(context, member))
+
+
+async def _removed(context: Context, member: Member) -> Reply:
+    await context.membership.remove(member.identity)
+    logger.warning("Removed Raft peer: peer=%s address=%s", member.identity, member.address)
+    return Reply(value=None)
 
 
 def autopilot_get_configuration(context: Context, _request: DatacenterRequest) -> AutopilotConfig:
@@ -106,5 +112,5 @@ METHODS: Methods = {
     "Operator.RaftRemovePeerByID": Write(raft_remove_peer_by_id),
     "Operator.AutopilotGetConfiguration": PlainRead(autopilot_get_configuration),
     "Operator.AutopilotSetConfiguration": Write(autopilot_set_configuration),
-    "Operator.ServerHealth": PlainRead(server_health),
+    "Operator.ServerHealth": PlainRead(server_health, leader_only=True),
 }

@@ -4,8 +4,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from muster.model.durations import SECOND, format_duration
 from muster.server.context import Context
+from muster.server.health import NEVER
 from muster.server.methods import Local, Methods
+from muster.server.replication import Replication
 
 
 class RaftStats(Struct, frozen=True, kw_only=True):
@@ -26,14 +29,22 @@ def leader(context: Context, _request: Any) -> str:
 
 
 def peers(context: Context, _request: Any) -> list[str]:
-    """The "ip:port" of all servers, those that do not vote included."""
+    """The "ip:port" of all servers, those that do not vote included; none before there is a configuration."""
     return [member.address for member in context.consensus.configuration.members]
 
 
 def raft_stats(context: Context, _request: Any) -> RaftStats:
-    """How far this server's log is."""
+    """How far this server's log is, and when it last heard from a leader."""
     consensus = context.consensus
-    return RaftStats(last_contact="0" if consensus.is_leader() else "never", last_index=consensus.last_index, last_term=consensus.term)
+    return RaftStats(last_contact=last_contact(consensus), last_index=consensus.last_index, last_term=consensus.term)
+
+
+def last_contact(consensus: Replication) -> str:
+    """The time since a leader was heard as the peers tell it."""
+    if consensus.is_leader():
+        return "0"
+    age = consensus.last_contact()
+    return NEVER if age is None else format_duration(int(age * SECOND))
 
 
 METHODS: Methods = {

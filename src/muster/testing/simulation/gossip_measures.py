@@ -144,15 +144,15 @@ class Restart:
 
 
 def mass_restart(size: int, within: float, watch: float, seed: int, settings: PoolSettings = LAN, servers: int = 3) -> Restart:
-    """Restart every member at a random moment within some seconds, each with nothing in memory, joining by the first `servers` members."""
+    """Restart every member at a random moment within some seconds, each with nothing in memory, joining by one of the first `servers`."""
     simulation = Simulation(seed)
     pool = SimulatedPool(simulation, settings)
     failures = Failures(pool)
     pool.form(size)
     seeds = [f"n{number}" for number in range(servers)]
     for name in list(simulation.hosts):
-        others = [seed_name for seed_name in seeds if seed_name != name]
-        simulation.at(WARM_UP + simulation.chance.uniform(0.0, within), pool.restart, name, *others)
+        others = [server for server in seeds if server != name]
+        simulation.at(WARM_UP + simulation.chance.uniform(0.0, within), pool.restart, name, simulation.chance.choice(others))
     end = WARM_UP + within
     found = Restart(size)
     step = 1.0

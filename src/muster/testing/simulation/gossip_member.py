@@ -11,7 +11,7 @@ from muster.gossip.serf import Serf
 from muster.model.errors import DecodeError, Rejected
 from muster.testing.simulation.host import Host
 from muster.testing.simulation.process import Address, Packet
-from muster.wire.gossip import Endpoint, Message, Ping, PushPull, StreamError
+from muster.wire.gossip import Endpoint, Message, NodeState, Ping, PushPull, StreamError
 from muster.wire.gossip_codec import decode_message, encode_message
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Message] = {}
+        self._lines: dict[NodeState, NodeState] = {}
 
     def __call__(self, data: bytes) -> Message:
         """The message, shared by all who got these bytes."""
@@ -55,6 +56,16 @@ class Decoder:
                 self._known.clear()
             message = self._known[data] = decode_message(data)
         return message
+
+    def of_stream(self, data: bytes) -> Message:
+        """The message of a stream; equal lines of tables are one object, so that thousands of tables fit into memory."""
+        message = decode_message(data)
+        if not isinstance(message, PushPull):
+            return message
+        if len(self._lines) >= CACHE_LIMIT:
+            self._lines.clear()
+        shared = self._lines.setdefault
+        return PushPull(nodes=[shared(line, line) for line in message.nodes], user_state=message.user_state, join=message.join)
 
 
 def packet_size(send: Send) -> int:
@@ -90,7 +101,7 @@ class SimulatedMember:
 
     def answer(self, now: float, sender: Address, request: bytes) -> bytes | None:
         """Answer a stream: a table with ours, a ping with an ack."""
-        message = decode_message(request)
+        message = self.pool.decode.of_stream(request)
         if isinstance(message, PushPull):
             return self._answer_exchange(now, cast("Endpoint", sender), message)
         return self.serf.swim.answer_by_stream(message) or None if isinstance(message, Ping) else None
@@ -156,7 +167,7 @@ class SimulatedMember:
 
     def _exchange(self, exchange: Exchange) -> None:
         def answered(now: float, answer: bytes) -> None:
-            message = decode_message(answer)
+            message = self.pool.decode.of_stream(answer)
             if not isinstance(message, PushPull):
                 self.refusals.append(message.text if isinstance(message, StreamError) else "not a push-pull")
                 self._exchange_failed(now, exchange)
