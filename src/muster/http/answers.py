@@ -118,6 +118,11 @@ def truth(reply: Reply, request: Request, context: Context) -> Response:
     return TRUE if value else FALSE
 
 
+def success(reply: Reply, request: Request, context: Context) -> Response:
+    """`true` for whatever was done without an error: by RPC the peers' servers answer false to an unconditional write."""
+    return TRUE_PRETTY if is_pretty(request, context) else TRUE
+
+
 def nothing(reply: Reply) -> Response:
     """An empty 200."""
     return EMPTY

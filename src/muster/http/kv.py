@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from muster.http.answers import is_pretty, meta, read_answer, then, truth
+from muster.http.answers import is_pretty, meta, read_answer, success, then, truth
 from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import OPTION_HEADERS, parse_unsigned, read_options, required
@@ -41,6 +41,10 @@ ENTRIES = Entries(kv_entry, slice_rows=2000)
 """A slice takes about 2 ms, longer than the interpreter's switch interval on purpose. The interpreter makes the loop's thread hand
 over only if it ran that long in one go: between shorter slices the disk's thread never got its turn, and writes stood still."""
 KEYS = ListView(_itself, slice_rows=5000)
+
+
+ANSWERS = {"set": success, "delete": success, "delete-tree": success}
+"""The operations that can only succeed or fail; the others answer whether their condition held."""
 
 
 def read(request: Request, context: Context) -> Outcome:
@@ -104,7 +108,7 @@ def write(request: Request, context: Context) -> Outcome:
     if not request.raw_query and request.rest and OPTION_HEADERS.isdisjoint(request.headers):
         entry = KVEntry(key=request.rest, value=request.body or None)
         command = KVSRequest(op="set", entry=entry, datacenter=context.settings.datacenter)
-        return then(context.agent.call("KVS.Apply", command), truth, request, context)
+        return then(context.agent.call("KVS.Apply", command), success, request, context)
     target = _target(request, context)
     key = required(request.rest, "Missing key name")
     op, fields = "set", dict[str, Any]()
@@ -120,7 +124,7 @@ def write(request: Request, context: Context) -> Outcome:
         if "release" in query:
             op, fields["session"] = "unlock", query.first("release")
     entry = KVEntry(key=key, value=request.body or None, **fields)
-    return then(context.agent.call("KVS.Apply", KVSRequest(op=op, entry=entry, **target)), truth, request, context)
+    return then(context.agent.call("KVS.Apply", KVSRequest(op=op, entry=entry, **target)), ANSWERS.get(op, truth), request, context)
 
 
 def delete(request: Request, context: Context) -> Outcome:
@@ -137,7 +141,7 @@ def delete(request: Request, context: Context) -> Outcome:
     if op != "delete-tree":
         required(request.rest, "Missing key name")
     entry = KVEntry(key=request.rest, **fields)
-    return then(context.agent.call("KVS.Apply", KVSRequest(op=op, entry=entry, **target)), truth, request, context)
+    return then(context.agent.call("KVS.Apply", KVSRequest(op=op, entry=entry, **target)), ANSWERS.get(op, truth), request, context)
 
 
 def _conflict(request: Request, *names: str) -> None:
