@@ -4,11 +4,12 @@ All stand in one namespace, each at a loopback address of its own with the defau
 no time; fifty hosts on a bridge would spend the machine's few cores on moving packets between kernels, and slow both programs by that.
 """
 
+import math
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -88,6 +89,8 @@ class ManyAgents:
         self._namespace = Namespace()
         folder.mkdir(parents=True, exist_ok=True)
         self.agents = [LoggedAgent(folder, program, number, self._namespace) for number in range(1, count + 1)]
+        self._outages: list[tuple[str, float, float]] = []
+        """Who was dead, from when until when; the last one until further notice."""
 
     def __enter__(self) -> "ManyAgents":
         try:
@@ -131,6 +134,7 @@ class ManyAgents:
         """Kills a member and waits until all others have called it failed."""
         killed = time.time()
         victim.kill()
+        self._outages.append((victim.node, killed, math.inf))
         others = self.living()
         self.until(lambda: all(agent.saw("MemberFailed", victim.node, killed) for agent in others), limit, f"all see {victim.node} failed")
         times = [agent.saw("MemberFailed", victim.node, killed) or 0.0 for agent in others]
@@ -139,14 +143,19 @@ class ManyAgents:
     def revive(self, victim: LoggedAgent) -> None:
         """Starts a dead member again and waits until all others have seen it."""
         begun = time.time()
+        self._outages = [(node, since, min(until, begun) if node == victim.node else until) for node, since, until in self._outages]
         victim.start()
         self.until(lambda: not self._missing(begun, {victim.node}), 300, f"all see {victim.node} again")
 
-    def false_accusations(self) -> Iterator[tuple[str, Sighting]]:
-        """Where a member that still lives was called failed, and by whom."""
-        living = {agent.node for agent in self.living()}
-        for agent in self.living():
-            yield from ((agent.node, seen) for seen in agent.seen if seen.what == "MemberFailed" and seen.member in living)
+    def false_accusations(self) -> list[tuple[str, Sighting]]:
+        """Where a member was called failed while it lived, and by whom."""
+        return [
+            (agent.node, seen)
+            for agent in self.living()
+            for seen in agent.seen
+            if seen.what == "MemberFailed"
+            and not any(node == seen.member and since <= seen.time <= until for node, since, until in self._outages)
+        ]
 
     def until(self, condition: Callable[[], object], limit: float, what: str) -> None:
         """Reads the logs until it holds."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,12 +18,11 @@ from agents import AgentProcess
 
 from muster.model.catalog import HealthCheck, NodeService
 from muster.model.kv import KVEntry
-from muster.transport.rpc_errors import CannotConnect, ConnectionLost, RemoteError
+from muster.transport.rpc_errors import CannotConnect, RemoteError
 from muster.transport.rpc_pool import RpcPool
 from muster.wire import archive
 from muster.wire.commands import KVSRequest, RegisterRequest
 from muster.wire.requests import DatacenterRequest, KeyRequest, NodeRequest
-from muster.wire.rpc_methods import METHODS
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer]
 
@@ -51,8 +49,8 @@ def rpc(agent: AgentProcess) -> str:
 
 
 @asynccontextmanager
-async def pooled(**options: Any) -> AsyncIterator[RpcPool]:
-    pool = RpcPool(**options)
+async def pooled() -> AsyncIterator[RpcPool]:
+    pool = RpcPool(source=loopback(9))
     try:
         yield pool
     finally:
@@ -83,13 +81,13 @@ async def test_status_and_catalog_are_read(server: AgentProcess) -> None:
         nodes = await pool.call(rpc(server), "Catalog.ListNodes", HERE)
         assert [(node.node, node.address) for node in nodes.value] == [("real", server.client)]
         assert nodes.index > 0 and nodes.known_leader
-        assert len(established(server)) == 1
+        assert len(connections_of(loopback(9), server)) == 1
 
 
-def established(server: AgentProcess) -> list[str]:
-    """Our connections to the server's port, as the system sees them."""
-    found = subprocess.run(["ss", "-Htn", "state", "established", f"dport = :{server.rpc}"], capture_output=True, text=True, check=True)
-    return [line for line in found.stdout.splitlines() if server.client in line]
+def connections_of(client: str, server: AgentProcess) -> list[str]:
+    """The connections from an address to the server's port, as the system sees them."""
+    words = ["ss", "-Htn", "state", "established", "src", client, "dport", "=", f":{server.rpc}"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 @in_loop
@@ -134,7 +132,7 @@ async def test_a_blocking_query_is_woken_by_a_write(server: AgentProcess) -> Non
         given_up.cancel()
         await pool.call(rpc(server), "KVS.Apply", KVSRequest(datacenter=DC, op="set", entry=KVEntry(key="w", value=b"2")))
         assert {(reply.value.value, reply.index > first.index) for reply in await asyncio.gather(*waiting)} == {(b"2", True)}
-        assert len(established(server)) == 1
+        assert len(connections_of(loopback(9), server)) == 1
 
 
 @in_loop
@@ -148,15 +146,8 @@ async def test_errors_come_in_the_servers_words(server: AgentProcess) -> None:
         }
         assert (await pool.call(rpc(server), "Status.Ping", NOTHING)).value is None
         unknown = f"{server.client}:{server.http + 1}"
-        with pytest.raises(CannotConnect, match="connection refused"):
+        with pytest.raises(CannotConnect, match=f"dial tcp {loopback(9)}:0->{unknown}: connect: connection refused"):
             await pool.call(unknown, "Status.Ping", NOTHING)
-
-
-@in_loop
-async def test_a_port_that_speaks_something_else_is_a_lost_connection(server: AgentProcess) -> None:
-    async with pooled() as pool:
-        with pytest.raises(ConnectionLost):
-            await pool.call(f"{server.client}:{server.http}", "Status.Ping", NOTHING)
 
 
 @in_loop
@@ -184,7 +175,7 @@ async def test_the_connection_outlives_its_pings(server: AgentProcess) -> None:
         started = time.monotonic()
         await pool.call(rpc(server), "Catalog.ListNodes", question)
         assert 31 < time.monotonic() - started < 40
-        assert len(established(server)) == 1
+        assert len(connections_of(loopback(9), server)) == 1
 
 
 class ClientAgent(AgentProcess):
@@ -231,7 +222,7 @@ def test_a_real_client_agent_lives_on_our_server(pool: tuple[AgentProcess, Clien
             ["curl", "-s", f"http://{theirs.client}:{theirs.http}/v1/kv/x?index={index}&wait=30s"], stdout=subprocess.PIPE, text=True
         )
         stack.callback(waiting.kill)
-        theirs.until(lambda: len(established(ours)) >= 1)
+        theirs.until(lambda: connections_of(theirs.client, ours))
         ours.call("PUT", "/v1/kv/x", "woken")
         answer, _ = waiting.communicate(timeout=20)
         assert json.loads(answer)[0]["Value"] == "d29rZW4="
@@ -247,22 +238,3 @@ def test_a_real_client_agent_lives_on_our_server(pool: tuple[AgentProcess, Clien
     refused = [line for line in theirs.log().splitlines() if "rpc error" in line and "No cluster leader" not in line]
     assert refused == []
     assert synced < 20
-
-
-def test_every_method_of_ours_has_a_name_that_the_peers_know(server: AgentProcess) -> None:
-    """A wrong argument is refused in words about the argument, not about the method."""
-
-    async def ask() -> list[str]:
-        wrong = []
-        async with pooled() as pool:
-            for method in sorted(METHODS):
-                question = HERE if method.startswith("Status") else None
-                if question is None:
-                    continue
-                try:
-                    await pool.call(rpc(server), method, question)
-                except RemoteError as error:
-                    wrong.append(str(error))
-        return wrong
-
-    assert asyncio.run(ask()) == []

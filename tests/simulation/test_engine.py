@@ -138,6 +138,14 @@ def test_a_suspended_machine_does_not_notice_how_long_it_slept():
     assert sender.ticks == pytest.approx([sender.ticks[0] + step for step in range(3)])
 
 
+def test_a_suspended_machine_that_starts_anew_has_its_clock_again():
+    simulation, sender, listener = pair()
+    sender.host.pause(clock_stops=True)
+    sender.host.start()
+    simulation.run_until(2.5)
+    assert numbers(listener) == [1, 2]
+
+
 def test_a_stopped_process_sees_that_its_deadline_is_long_past():
     simulation, sender, _ = pair()
     simulation.at(2.5, sender.host.pause)

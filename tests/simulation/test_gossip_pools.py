@@ -153,3 +153,12 @@ def test_a_mass_restart_ends_soon_and_nobody_stays_failed():
 def test_an_idle_member_sends_a_probe_and_an_ack_each_second():
     found = measures.traffic(16, 30.0, seed=1)
     assert found.packets_a_second == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.slow  # a thousand members
+def test_a_thousand_members_fit_and_accuse_nobody():
+    pool = pool_of(1000)
+    failures = measures.Failures(pool)
+    pool.simulation.run_until(5.0)
+    assert failures.declared == []
+    assert pool.simulation.network.packets > 5000

@@ -87,11 +87,11 @@ class Leadership:
         return not self._lease_given_up and now < promised + self._timing.lease_timeout * (1 - CLOCK_DRIFT)
 
     def needed_from(self) -> int | None:
-        """The oldest index that a follower which a snapshot is sent to, or was, will ask for next; None if none does."""
+        """The oldest index that a follower will ask for next which answers, or which a snapshot is on its way to; None without any."""
         needed = [
             max(progress.match, progress.snapshot_index) + 1
             for progress in self.followers.values()
-            if progress.snapshot_index and not progress.departing
+            if (progress.snapshot_index or (progress.pipelining and not progress.failures)) and not progress.departing
         ]
         return min(needed, default=None)
 
@@ -151,8 +151,8 @@ class Leadership:
             if progress.departing and min(request.commit_index, progress.match) >= progress.departing:
                 del self.followers[sender]  # it knows that its removal is committed
                 return []
-            if progress.match >= self._log.last_index and not progress.busy:
-                progress.snapshot_index = 0  # it has caught up with what was written since its snapshot
+            if not progress.busy:
+                progress.snapshot_index = 0
         else:
             self._refused(now, progress, request, response)
         return self._replicate_to(now, sender, progress, commit_index)

@@ -20,6 +20,7 @@ class Log:
         self.snapshot_term = snapshot_term
         self.first_index = first_index
         self.last_index = max(last_index, snapshot_index)
+        self._term_before: int | None = None  # of the entry before `first_index`, to which a follower's log may reach
         self._run_starts = [start for start, _ in runs]
         self._run_terms = [term for _, term in runs]
         self._recent: list[Entry] = []
@@ -35,7 +36,7 @@ class Log:
         if index == self.snapshot_index:
             return self.snapshot_term
         if index < self.first_index or index > self.last_index:
-            return 0 if index == 0 else None
+            return 0 if index == 0 else self._term_before if index == self.first_index - 1 else None
         return self._run_terms[bisect_right(self._run_starts, index) - 1]
 
     def append(self, entries: list[Entry]) -> None:
@@ -72,6 +73,7 @@ class Log:
 
     def compacted(self, snapshot_index: int, snapshot_term: int, first_index: int) -> None:
         """A snapshot at `snapshot_index` exists, and the disk holds entries from `first_index` on."""
+        self._term_before = self.term(first_index - 1)
         self.snapshot_index, self.snapshot_term, self.first_index = snapshot_index, snapshot_term, first_index
         while len(self._run_starts) > 1 and self._run_starts[1] <= first_index:
             del self._run_starts[0], self._run_terms[0]
@@ -79,7 +81,7 @@ class Log:
     def reset(self, snapshot_index: int, snapshot_term: int) -> None:
         """The log is empty and goes on after a snapshot that replaced everything."""
         self.snapshot_index, self.snapshot_term = snapshot_index, snapshot_term
-        self.first_index, self.last_index = snapshot_index + 1, snapshot_index
+        self.first_index, self.last_index, self._term_before = snapshot_index + 1, snapshot_index, None
         self._run_starts, self._run_terms, self._recent, self._recent_bytes = [], [], [], 0
 
     def _truncate(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""One server's part in Raft: follower, candidate or leader. The roles and the ways between them stand in `roles`.
+"""One server's part in Raft: its log as a follower and as a leader. Elections are in `voter`, the roles in `roles`.
 
 Source: Ongaro, "Consensus: Bridging Theory and Practice" (2014), chapters 3, 4, 6 and 9; the exact rules are those of
 the raft library 1.1.2, protocol version 3, so that Muster and Consul servers vote in one cluster.
@@ -9,8 +9,6 @@ import random
 import msgspec
 
 from muster.model.errors import NoLeader, Rejected
-from muster.raft.ballot import Ballot
-from muster.raft.contact import LeaderContact
 from muster.raft.effects import Append, Apply, BecameLeader, Effect, InstallSnapshot, LostLeadership, ReceiveSnapshot, SaveVote, Send
 from muster.raft.entries import CONFIGURATION, NOOP, Entry, Proposal
 from muster.raft.incoming import check, first_new, follows
@@ -29,8 +27,9 @@ from muster.raft.messages import (
     TimeoutNow,
 )
 from muster.raft.messages import InstallSnapshot as InstallSnapshotMessage
-from muster.raft.roles import ROLE_TRANSITIONS, Event, Role
+from muster.raft.roles import Event, Role
 from muster.raft.timing import Timing
+from muster.raft.voter import Voter
 
 __all__ = ["Node", "Persisted", "Role"]
 
@@ -46,7 +45,7 @@ class Persisted(msgspec.Struct, frozen=True):
     committed_configuration_index: int = 0
 
 
-class Node:
+class Node(Voter):
     """The consensus core of one server. It sends and writes nothing: every call returns effects, in order.
 
     Times are seconds on one monotonic clock that the caller owns. `receive` takes messages from the server whose id
@@ -54,37 +53,18 @@ class Node:
     """
 
     def __init__(self, identity: str, address: str, timing: Timing, chance: random.Random, log: Log, persisted: Persisted) -> None:
-        self.identity, self.address = identity, address
-        self.role = Role.FOLLOWER
-        self.term, self._voted_for = persisted.term, persisted.candidate
-        self.log = log
+        super().__init__(identity, address, timing, chance, log, persisted.term, persisted.candidate)
         self.commit_index = log.snapshot_index
         self.configurations = ConfigurationHistory(persisted.committed_configuration, persisted.committed_configuration_index)
         if persisted.configuration_index > persisted.committed_configuration_index:
             self.configurations.appended(persisted.configuration, persisted.configuration_index)
-        self.contact = LeaderContact(timing, chance)
-        self.pre_voters: frozenset[str] = frozenset()
-        """Ids of the servers that know pre-votes. By default nobody: Consul's servers do not."""
-        self._timing, self._random = timing, chance
         self._office: Leadership | None = None
-        self._ballot = Ballot(self.identity)
-        self._installing = False
         self._now = 0.0
-
-    @property
-    def configuration(self) -> Configuration:
-        """Who takes part: the log's last configuration counts, committed or not."""
-        return self.configurations.latest
 
     @property
     def configuration_index(self) -> int:
         """The index of that configuration."""
         return self.configurations.latest_index
-
-    @property
-    def leader_address(self) -> str:
-        """The leader's "ip:port"; empty if there is none."""
-        return self.contact.address
 
     def start(self, now: float) -> list[Effect]:
         """A sole voter elects itself at once; others wait for a leader's word."""
@@ -95,7 +75,7 @@ class Node:
         return []
 
     def bootstrap(self, now: float, configuration: Configuration) -> list[Effect]:
-        """Founds a datacenter: entry 1 is this configuration, and every first server writes the same. Raises Rejected in any later state."""
+        """Founds a datacenter: entry 1 is this configuration, and every first server writes the same. Rejected if not empty."""
         if self.log.last_index or self.term > 1 or self._voted_for or self._installing:
             raise Rejected("bootstrap only works on new clusters")
         entry = Entry(1, 1, CONFIGURATION, configuration.checked().encode())
@@ -189,13 +169,6 @@ class Node:
         if self._office is not None:
             self._office.unreachable(now, peer, request)
 
-    def disconnected(self, now: float, peer: str) -> None:
-        """The connection broke on which `peer` replicated to this server: if it leads, and pre-votes can show whether it still does, ask soon."""
-        member = self.configuration.member(peer)
-        known = self.pre_voters.intersection(self.configuration.voters()) - {self.identity}
-        if self.role is Role.FOLLOWER and member is not None and member.address == self.leader_address and known:
-            self.contact.disconnected(now)
-
     def entries_read(self, now: float, peer: str, entries: list[Entry]) -> list[Effect]:
         """Answers `ReadEntries`."""
         return self._office.entries_read(now, peer, entries, self.commit_index) if self._office else []
@@ -244,7 +217,7 @@ class Node:
         return office is not None and self.commit_index >= office.start_index and office.lease_valid(now)
 
     def needed_from(self) -> int | None:
-        """The oldest log index that must be kept for a snapshot's receiver to go on from; None if there is none."""
+        """The oldest log index that must be kept, lest a follower that answers needs a snapshot; None if none does."""
         return self._office.needed_from() if self._office is not None else None
 
     def transfer_leadership(self, now: float, target: str) -> list[Effect]:
@@ -259,105 +232,18 @@ class Node:
         office.transfer(now, target)
         return [*office.replicate(now, self.commit_index), *office.hand_over(self.commit_index)]
 
-    def transfer_target(self) -> str:
-        """The voter that is most level with this leader and answered last; empty if there is none."""
-        if self._office is None:
+    def transfer_target(self, now: float) -> str:
+        """The voter that is most level with this leader, of those that answered within the lease if there are any; empty without another."""
+        office = self._office
+        if office is None:
             return ""
-        followers = [(name, self._office.followers[name]) for name in self.configuration.voters() if name != self.identity]
-        return max(followers, key=lambda one: (one[1].match, one[1].contact), default=("", None))[0]
+        others = [(name, office.followers[name]) for name in self.configuration.voters() if name != self.identity]
+        answering = [one for one in others if one[1].promised + self._timing.lease_timeout > now and not one[1].failures]
+        return max(answering or others, key=lambda one: (one[1].match, one[1].contact), default=("", None))[0]
 
     def resign(self, now: float, reason: str) -> list[Effect]:
         """Stops leading, so that another server can: this one can no longer do a leader's work."""
         return self._step_down(now, Event.RESIGNED, self.term, reason) if self._office is not None else []
-
-    # ---- elections
-
-    def _stand(self, now: float) -> list[Effect]:
-        """Asks those who know pre-votes whether an election can be won; if they are not needed, it begins."""
-        self._become(Event.ELECTION_TIMEOUT)
-        self.contact.forget()
-        self.contact.retry(now)
-        voters = self.configuration.voters()
-        self._ballot.open(name for name in voters if name not in self.pre_voters)
-        if self._ballot.won(voters):
-            return self._campaign(now, transfer=False)
-        request = RequestPreVote(self.term + 1, self.address, self.log.last_index, self.log.last_term)
-        return [Send(name, request) for name in voters if name in self.pre_voters and name != self.identity]
-
-    def _campaign(self, now: float, transfer: bool) -> list[Effect]:
-        if self.role is Role.FOLLOWER and not transfer:
-            self._become(Event.ELECTION_TIMEOUT)
-        self._become(Event.TIMEOUT_NOW if transfer else Event.PRE_VOTES)
-        self.contact.forget()
-        self.contact.retry(now)
-        self.term += 1
-        self._voted_for = self.address
-        self._ballot.open()
-        request = RequestVote(self.term, self.address, self.log.last_index, self.log.last_term, transfer)
-        effects: list[Effect] = [SaveVote(self.term, self.address)]
-        effects += [Send(name, request) for name in self.configuration.voters() if name != self.identity]
-        return effects + self._count_votes(now)
-
-    def _count_votes(self, now: float) -> list[Effect]:
-        if not self._ballot.won(self.configuration.voters()):
-            return []
-        self._become(Event.VOTES)
-        self.contact.leads(self.address)
-        self._now = now
-        self._office = Leadership(now, self.term, self.identity, self.address, self.log, self.configuration, self._timing, self._random)
-        return [BecameLeader(self.term), *self._office.due(now, self.commit_index), *self.propose(now, [Proposal(NOOP)])]
-
-    def _keeps_faith(self, now: float, candidate: str) -> bool:
-        """Whether this server owes it to its leader, maybe itself, not to vote for the candidate."""
-        return self._office is not None or (self.contact.keeps_faith(now) and candidate != self.leader_address)
-
-    def _request_vote(self, now: float, sender: str, message: RequestVote) -> list[Effect]:
-        refusal: list[Effect] = [Send(sender, RequestVoteResponse(self.term, False), request=message)]
-        voted_already = message.term == self.term and self._voted_for == message.candidate
-        if message.term < self.term or (self._keeps_faith(now, message.candidate) and not message.leadership_transfer and not voted_already):
-            return refusal
-        effects: list[Effect] = []
-        if message.term > self.term:
-            effects += self._step_down(now, Event.HIGHER_TERM, message.term, "a candidate has a higher term")
-        stands = self.role in (Role.CANDIDATE, Role.LEADER)
-        granted = self._up_to_date(message) and self._voted_for in ("", message.candidate) and not stands
-        if granted:
-            self._become(Event.VOTED)
-            self._voted_for = message.candidate
-            effects.append(SaveVote(self.term, message.candidate))
-            self.contact.wait(now)
-        return [*effects, Send(sender, RequestVoteResponse(self.term, granted), request=message)]
-
-    def _request_pre_vote(self, now: float, sender: str, message: RequestPreVote) -> list[Effect]:
-        free = message.term > self.term or (message.term == self.term and self._voted_for in ("", message.candidate))
-        granted = free and self._up_to_date(message) and not self._keeps_faith(now, message.candidate)
-        return [Send(sender, RequestPreVoteResponse(self.term, granted), request=message)]
-
-    def _up_to_date(self, message: RequestVote | RequestPreVote) -> bool:
-        return (message.last_term, message.last_index) >= (self.log.last_term, self.log.last_index)
-
-    def _vote_answered(self, now: float, sender: str, message: RequestVoteResponse) -> list[Effect]:
-        if message.term > self.term:
-            return self._step_down(now, Event.HIGHER_TERM, message.term, "a voter has a higher term")
-        if self.role is not Role.CANDIDATE or message.term < self.term or not message.granted:
-            return []
-        self._ballot.votes.add(sender)
-        return self._count_votes(now)
-
-    def _pre_vote_answered(self, now: float, sender: str, message: RequestPreVoteResponse) -> list[Effect]:
-        if message.term > self.term and not message.granted:
-            return self._step_down(now, Event.HIGHER_TERM, message.term, "a voter has a higher term")
-        if self.role is not Role.PRE_CANDIDATE or not message.granted:
-            return []
-        self._ballot.votes.add(sender)
-        return self._campaign(now, transfer=False) if self._ballot.won(self.configuration.voters()) else []
-
-    def _take_over(self, now: float, message: TimeoutNow) -> list[Effect]:
-        """A stale or forged call must not disturb a newer leader, nor make a non-voter stand. The wire carries no term: 0."""
-        asked_by_leader = self.role is Role.FOLLOWER and self.leader_address and message.term in (0, self.term)
-        if not asked_by_leader or self._installing or not self.configuration.is_voter(self.identity):
-            return []
-        return self._campaign(now, transfer=True)
 
     # ---- following
 
@@ -440,6 +326,15 @@ class Node:
                 return effects + self._step_down(now, Event.REMOVED, self.term, "removed from the configuration")
         return effects + office.hand_over(self.commit_index) if office.transfer_to else effects
 
+    def _took_office(self, now: float) -> list[Effect]:
+        self._now = now
+        self._office = Leadership(now, self.term, self.identity, self.address, self.log, self.configuration, self._timing, self._random)
+        return [BecameLeader(self.term), *self._office.due(now, self.commit_index), *self.propose(now, [Proposal(NOOP)])]
+
+    def _left_office(self, reason: str) -> list[Effect]:
+        self._office = None
+        return [LostLeadership(self.term, reason)]
+
     # ---- all
 
     def _commit(self, index: int) -> list[Effect]:
@@ -450,28 +345,10 @@ class Node:
         self.configurations.committed_up_to(index)
         return [Apply(first, index)]
 
-    def _become(self, event: Event) -> None:
-        assert (self.role, event) in ROLE_TRANSITIONS, f"{event} as {self.role}"
-        self.role = ROLE_TRANSITIONS[self.role, event]
-
     def _follow(self, now: float, term: int, leader: str) -> list[Effect]:
         """Takes `leader` for the leader of `term`, which is not lower than the own."""
         effects = self._step_down(now, Event.HIGHER_TERM, term, "another leader has a higher term") if term > self.term else []
         if self.role is not Role.FOLLOWER:
             self._become(Event.LEADER_SEEN)
         self.contact.heard(now, leader)
-        return effects
-
-    def _step_down(self, now: float, event: Event, term: int, reason: str) -> list[Effect]:
-        """Becomes a follower, in a higher term if `term` is higher."""
-        effects: list[Effect] = []
-        if self._office is not None:
-            effects.append(LostLeadership(self.term, reason))
-            self._office = None
-        self._become(event)
-        self.contact.forget()
-        self.contact.wait(now)
-        if term > self.term:
-            self.term, self._voted_for = term, ""
-            effects.append(SaveVote(term, ""))
         return effects

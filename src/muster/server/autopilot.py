@@ -8,8 +8,7 @@ Source: reference of the Raft wire, section 6.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
@@ -90,8 +89,8 @@ class Autopilot:
         self._asked: dict[str, asyncio.Task[Stats | None]] = {}
         self._stats_timeout = settings.health_interval * STATS_PART
         self._periodic = [
-            Periodic(loop, settings.health_interval, lambda: self._run(self.look()), at_once=True),
-            Periodic(loop, settings.autopilot_interval, lambda: self._run(self.tend())),
+            Periodic(loop, settings.health_interval, lambda: self._run(self.look), at_once=True),
+            Periodic(loop, settings.autopilot_interval, lambda: self._run(self.tend)),
         ]
         self._tending = asyncio.Lock()
         self._prune_due = False
@@ -117,9 +116,9 @@ class Autopilot:
         """The set of servers has changed: dead ones may be removable now."""
         if not self._prune_due:
             self._prune_due = True
-            self._run(self._prune())
+            self._run(self._prune)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         task = self._loop.create_task(_reported(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -228,10 +227,10 @@ class Autopilot:
         return [one for one in missing if now - self._unknown_since[one.identity] >= STALE_GRACE]
 
 
-async def _reported(work: Coroutine[Any, Any, None]) -> None:
+async def _reported(work: Callable[[], Awaitable[None]]) -> None:
     """What fails now is tried again the next time."""
     try:
-        await work
+        await work()
     except NoLeader:
         return
     except MusterError as error:

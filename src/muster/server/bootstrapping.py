@@ -17,13 +17,14 @@ from muster.server.server_members import Peer
 from muster.wire.requests import DatacenterRequest
 
 RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # seconds after each attempt to ask one server
+ANSWER_SECONDS = 10.0  # for one answer
 PEERS_METHOD = "Status.Peers"
 
 logger = logging.getLogger("muster.server")
 
 
 class Bootstrapping:
-    """To be told by `look` that the pool may have grown, from the start of consensus on. `done`: nothing more will come of it."""
+    """To be told by `look` that the pool may have grown, once consensus has started. `done`: nothing more will come of it."""
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
@@ -86,9 +87,11 @@ class Bootstrapping:
         request = DatacenterRequest(datacenter=self._context.settings.datacenter)
         for pause in RETRIES:
             try:
-                reply = await self._context.forwarding.call(peer.address, PEERS_METHOD, request)
-            except MusterError as error:
-                logger.error("Failed to confirm peer status for server (will retry): server=%s retry=%ds error=%s", peer.name, pause, error)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    reply = await self._context.forwarding.call(peer.address, PEERS_METHOD, request)
+            except (MusterError, TimeoutError) as error:
+                why = error if isinstance(error, MusterError) else "no answer"
+                logger.error("Failed to confirm peer status for server (will retry): server=%s retry=%ds error=%s", peer.name, pause, why)
                 await asyncio.sleep(pause)
             else:
                 return list(reply.value or ())

@@ -38,7 +38,8 @@ class Consensus:
 
     `on_applied(index)` is called after each batch that was applied; `on_leadership(leads)` when this server begins or
     ceases to lead; `on_leader(address)` when another leader is known, or none any more (empty); `on_configuration(configuration,
-    index)` when the log's last configuration is another one, committed or not. `failed` is the error that stopped it from acknowledging anything, None while all is well.
+    index)` when the log's last configuration is another one, committed or not. `failed` is the error that stopped it from
+    acknowledging anything, None while all is well.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Consensus:
         self._runner = EffectRunner(self._node, self._storage, self._state, self._clock, self._worker, self._peers)
         self._runner.on_applied, self._runner.on_leadership, self._runner.on_idle = self._on_applied, self._on_leadership, self._flush
         self._runner.on_leader, self._runner.on_configuration = self._on_leader, self._on_configuration
-        self._runner.assembler.restore(chunks)
+        self._runner.applier.assembler.restore(chunks)
         self._snapshots = Snapshots(
             self._node, self._storage, self._state, self._clock, self._runner, self._policy, self._worker, self._snapshot_worker
         )
@@ -308,7 +309,7 @@ class Consensus:
         return self._snapshots.to_send(self._address)
 
     async def receive_snapshot(self, sender: str, head: InstallSnapshot, body: AsyncIterator[bytes]) -> None:
-        """Stores what `body` gives and installs it; the answer goes to the sender as a message. Raises what `body` raised, or a MusterError."""
+        """Stores what `body` gives and installs it; the answer is sent as a message. Raises what `body` raised, or a MusterError."""
         await self._snapshots.receive(sender, head, body)
 
     # ----
@@ -385,7 +386,8 @@ class Consensus:
     async def _transfer(self, target: str) -> None:
         if not self._runner.accepts:
             raise self._runner.refusal()
-        effects = self._node.transfer_leadership(self._clock.monotonic(), target or self._node.transfer_target())
+        now = self._clock.monotonic()
+        effects = self._node.transfer_leadership(now, target or self._node.transfer_target(now))
         self._runner.transfer = transfer = self._loop.create_future()
         self._runner.carry_out(effects)
         await transfer

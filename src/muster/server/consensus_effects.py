@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from muster.model.clock import Clock
-from muster.model.errors import CommandFailed, MusterError, NoLeader, Rejected, StorageFailed
+from muster.model.errors import MusterError, NoLeader, Rejected, StorageFailed
 from muster.raft.effects import (
     Append,
     Apply,
@@ -24,16 +24,16 @@ from muster.raft.effects import (
     TransferFailed,
     Verified,
 )
-from muster.raft.entries import COMMAND, Entry
+from muster.raft.entries import Entry
 from muster.raft.membership import Configuration
 from muster.raft.node import Node
-from muster.server.chunking import Assembler, ChunkMap
+from muster.server.applying import Applier
+from muster.server.chunking import ChunkMap
 from muster.server.commit_batch import CommitBatch, LeadershipLost
 from muster.server.state_machine import StateMachine
 from muster.storage.disk_thread import Worker
 from muster.storage.raft_storage import RaftStorage
 
-REPLAY_SLICE = 0.005  # seconds of applying between two turns of the loop
 MAXIMUM_WRITE = 4 << 20  # bytes of entries that waited and are written at once
 OVERTAKEN = frozenset({Append, SaveVote, Send})
 """What need not have happened before committed entries are applied."""
@@ -62,9 +62,8 @@ class EffectRunner:
 
     def __init__(self, node: Node, storage: RaftStorage, state: StateMachine, clock: Clock, worker: Worker, peers: Peers | None) -> None:
         self.batch = CommitBatch()
-        self.assembler = Assembler()
+        self.applier = Applier(state, self.batch, clock, node.log.snapshot_index)
         self.tickets: dict[int, list[asyncio.Future[None]]] = {}
-        self.applied_index = node.log.snapshot_index
         self.leading = False
         self.accepts = False  # leading, and nothing failed: proposals are taken
         self.failed: StorageFailed | None = None
@@ -76,7 +75,7 @@ class EffectRunner:
         self.install: Callable[[InstallSnapshot], Awaitable[list[Effect]]]
         self.transfer: asyncio.Future[None] | None = None
         """While leadership is handed over: nothing is proposed, and what arrives waits."""
-        self._node, self._storage, self._state, self._clock = node, storage, state, clock
+        self._node, self._storage, self._clock = node, storage, clock
         self._worker, self._peers = worker, peers
         self._loop = asyncio.get_running_loop()
         self._effects: deque[Effect] = deque()
@@ -101,6 +100,11 @@ class EffectRunner:
             InstallSnapshot: self._install_snapshot,
             TransferFailed: self._transfer_failed,
         }
+
+    @property
+    def applied_index(self) -> int:
+        """The last index that the state machine holds."""
+        return self.applier.applied_index
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
         """Queues effects and does what can be done now."""
@@ -156,8 +160,7 @@ class EffectRunner:
 
     def replaced(self, index: int, chunks: ChunkMap) -> None:
         """The state machine holds a snapshot's content."""
-        self.assembler.restore(chunks)
-        self.applied_index = index
+        self.applier.replaced(index, chunks)
         if self.on_applied is not None:
             self.on_applied(index)
 
@@ -208,14 +211,13 @@ class EffectRunner:
 
     def _urgent_first(self, effects: Sequence[Effect]) -> Sequence[Effect]:
         """Does what need not wait for the disk; returns the rest."""
-        blocked = self._replay is not None or not OVERTAKEN.issuperset(map(type, self._effects))
+        blocked = self._replay is not None or self._install is not None or not OVERTAKEN.issuperset(map(type, self._effects))
         rest: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Send) and not effect.after_writes:
                 self._send(effect)
-            elif isinstance(effect, Apply) and not blocked and self._install is None:
+            elif isinstance(effect, Apply) and not blocked and self._node.log.recent(effect.first, effect.last) is not None:
                 self._apply(effect)
-                blocked = self._replay is not None
             else:
                 rest.append(effect)
                 blocked = blocked or type(effect) not in OVERTAKEN
@@ -286,53 +288,16 @@ class EffectRunner:
     def _apply(self, effect: Apply) -> None:
         entries = self._node.log.recent(effect.first, effect.last)
         if entries is None:
-            self._replay = self._loop.create_task(self._replay_from_disk(effect.first, effect.last))
+            self._replay = self._loop.create_task(self._run_replay(effect.first, effect.last))
             return
-        self._apply_entries(entries)
+        self.applier.apply(entries)
         self._node.log.trim(self.applied_index)
         if self.on_applied is not None:
             self.on_applied(self.applied_index)
 
-    def _apply_entries(self, entries: Sequence[Entry]) -> None:
-        apply, waiting = self._state.apply, self.batch.waiting
-        for entry in entries:
-            result: object = None
-            if entry.type == COMMAND:
-                try:
-                    result = apply(entry.index, entry.data, entry.command) if not entry.extensions else self._apply_piece(entry)
-                except Exception as error:
-                    # It fails alike on every server, so the log goes on; stopping would fail again at every start.
-                    logger.exception("applying entry %d", entry.index)
-                    result = CommandFailed(f"internal error: {error!r}")
-                entry.command = None  # the state has what it keeps of it
-            if waiting and waiting[0][0] == entry.index:
-                future = waiting.popleft()[1]
-                if not future.done():
-                    if isinstance(result, MusterError):
-                        future.set_exception(result)
-                    else:
-                        future.set_result(result)
-        self.applied_index = entries[-1].index
-
-    def _apply_piece(self, entry: Entry) -> object:
-        data = self.assembler.add(entry)
-        return self._state.apply(entry.index, data, entry.command) if isinstance(data, bytes) else data
-
-    async def _replay_from_disk(self, first: int, last: int) -> None:
-        """A start's backlog, in slices. Nothing else uses the log meanwhile."""
-        until = self._clock.monotonic() + REPLAY_SLICE
-        some: list[Entry] = []
+    async def _run_replay(self, first: int, last: int) -> None:
         try:
-            for entry in self._storage.log.read(first, last):
-                some.append(entry)
-                if len(some) >= 64 or len(entry.data) > 4096:
-                    self._apply_entries(some)
-                    some.clear()
-                    if self._clock.monotonic() >= until:
-                        await asyncio.sleep(0)
-                        until = self._clock.monotonic() + REPLAY_SLICE
-            if some:
-                self._apply_entries(some)
+            await self.applier.replay(self._storage.log, first, last)
         except OSError as error:
             self.fail(error)
         self._replay = None

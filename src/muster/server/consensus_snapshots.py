@@ -26,7 +26,7 @@ from muster.storage.raft_storage import RaftStorage
 from muster.storage.snapshots import SnapshotMeta, SnapshotWriter
 
 READ_BYTES = 256 << 10
-MOST_KEPT = 1 << 20  # entries that are kept beyond the policy's for a follower that is being sent a snapshot
+MOST_KEPT = 1 << 20  # entries that are kept beyond the policy's for followers that lag or are being sent a snapshot
 
 logger = logging.getLogger("muster.raft")
 
@@ -69,7 +69,7 @@ class Snapshots:
             appended = self._storage.log.appended_bytes
             meta = self._meta(index, self._node.log.term(index) or 0)
             try:
-                content = self._state.snapshot(self._runner.assembler.state())
+                content = self._state.snapshot(self._runner.applier.assembler.state())
                 writer = await raft_snapshots.write(self._snapshot_worker, self._clock, self._storage.snapshots, meta, content)
                 meta = await run(self._snapshot_worker, writer.commit)
                 self._storage.newest, self._bytes_at_last = meta, appended
@@ -123,9 +123,7 @@ class Snapshots:
         if meta is None:
             return None
         configuration = meta.configuration.encode()
-        head = InstallSnapshotMessage(
-            self._node.term, leader, meta.index, meta.term, configuration, meta.configuration_index, meta.size
-        )
+        head = InstallSnapshotMessage(self._node.term, leader, meta.index, meta.term, configuration, meta.configuration_index, meta.size)
         return OpenSnapshot(head, self._storage.snapshots.open(meta), self._snapshot_worker)
 
     def _meta(self, index: int, term: int) -> SnapshotMeta:
@@ -133,7 +131,7 @@ class Snapshots:
         return SnapshotMeta(term, index, int(self._clock.wall() * 1000), known.committed, known.committed_index)
 
     def _compacts_through(self, index: int) -> int:
-        """What a follower that is being sent a snapshot will ask for next is kept: otherwise it would need another, and another."""
+        """What a living follower will ask for next is kept: one that was sent a snapshot would need another, and another."""
         through = index - self._policy.trailing
         needed = self._node.needed_from()
         return through if needed is None else min(through, max(needed - 1, through - MOST_KEPT))

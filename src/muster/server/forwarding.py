@@ -134,13 +134,6 @@ class Forwarder:
         confirmed.add_done_callback(partial(self._confirmed, journey, then))
         return journey
 
-    def hold(self, call: Call) -> Outcome:
-        """For a call that was refused, because leadership was just lost, before anything was done."""
-        journey = Journey(self._loop, call)
-        journey.add_done_callback(self._ended)
-        self._hold(journey, NoLeader())
-        return journey
-
     def wake(self) -> None:
         """This server became ready, or will not serve any more: every held call is decided anew, some each turn of the loop."""
         self._woken.extend(self._held)
@@ -252,7 +245,7 @@ class Forwarder:
             self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        """Another leader than before is tried at once, by all but those whom it has just failed."""
+        """Another leader than before is tried at once."""
         self._looking = None
         if not self._held:
             return
@@ -262,7 +255,7 @@ class Forwarder:
             return
         self._seen = leader
         if leader:
-            self._woken.extend(journey for journey in self._held if journey.tried != leader)
+            self._woken.extend(self._held)
             self._wake_some()
 
     def _wake_some(self) -> None:

@@ -13,7 +13,7 @@ from muster.server.context import Context
 from muster.server.leader import LeaderDuties
 
 TARGETS = 3  # servers that are asked to take over, one after another
-HANDOVER_SECONDS = 5.0  # for one of them to do it
+HANDOVER_SECONDS = 6.0  # for one of them to do it: shorter than calls are held
 GONE_SECONDS = 5.0  # until a follower that left must have been removed from Raft
 POLL_SECONDS = 0.05
 LEADER_POLL_SECONDS = 0.005
@@ -39,22 +39,28 @@ class Departure:
         if not consensus.is_leader() or not targets:
             return False
         self._duties.pause()
-        for target in targets:
-            try:
-                await asyncio.wait_for(self._hand_to(target), HANDOVER_SECONDS)
-            except (MusterError, TimeoutError) as error:
-                logger.warning("failed to transfer leadership: target=%s error=%s", target, error or "timed out")
-            if not consensus.is_leader():
-                return True
+        try:
+            async with asyncio.timeout(HANDOVER_SECONDS):
+                for target in targets:
+                    if await self._hand_to(target):
+                        break
+        except TimeoutError:
+            logger.warning("failed to transfer leadership in time: targets=%s", ",".join(targets))
         self._duties.resume()
-        return False
+        return not consensus.is_leader()
 
-    async def _hand_to(self, target: str) -> None:
+    async def _hand_to(self, target: str) -> bool:
         consensus = self._context.consensus
-        await consensus.barrier()
-        await consensus.transfer_leadership(target)
+        try:
+            await consensus.barrier()
+            await consensus.transfer_leadership(target)
+        except MusterError as error:
+            logger.warning("failed to transfer leadership: target=%s error=%s", target, error)
+            if consensus.is_leader():
+                return False
         while consensus.is_leader() or not consensus.leader_address():  # noqa: ASYNC110 - nothing tells of another's leadership
             await asyncio.sleep(LEADER_POLL_SECONDS)
+        return True
 
     def _targets(self) -> list[str]:
         """Ids of other voters, the best first: those that the last round found healthy, then those that are at least alive."""

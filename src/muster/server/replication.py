@@ -52,6 +52,10 @@ class Replication(Protocol):
         """Hands over to the voter of that id; done when this server no longer leads. Raises NoLeader or Rejected if it stays."""
         ...
 
+    def know_pre_votes(self, identities: Iterable[str]) -> None:
+        """These servers, and no others, answer pre-votes."""
+        ...
+
     def is_leader(self) -> bool:
         """Whether this server leads, as far as it knows."""
         ...

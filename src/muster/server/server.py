@@ -13,7 +13,7 @@ from typing import Any
 
 from muster.gossip.effects import Effect, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberUpdated
 from muster.model.clock import Clock
-from muster.model.errors import NoLeader, NoPathToDatacenter
+from muster.model.errors import NoPathToDatacenter
 from muster.server.blocking import Blocking, ReadRule
 from muster.server.bootstrapping import Bootstrapping
 from muster.server.context import Context, UserEventListener
@@ -42,9 +42,10 @@ MemberEvent = (MemberJoined, MemberUpdated, MemberFailed, MemberLeft, MemberReap
 
 
 class Server:
-    """Made on the running loop, before consensus starts; `leadership` is what consensus calls `on_leadership`.
+    """Made on the running loop, before consensus starts; `leadership` is what consensus calls `on_leadership`,
+    `leader_changed` its `on_leader`. `start` follows the start of consensus. It is told of the pool by `member_event`.
 
-    `state.on_applied` and `state.on_restored` are taken by it. It is told of the pool by `member_event`.
+    `state.on_applied` and `state.on_restored` are taken by it.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class Server:
         self._forwarder = Forwarder(
             loop, clock, chance, self._routing, context.forwarding, settings.rpc_hold_timeout, self.is_ready, self._stale_reply
         )
-        self.bootstrapping = Bootstrapping(context, loop)
+        self._started = False
+        self._bootstrapping = Bootstrapping(context, loop)
         self._departure = Departure(context, self.duties, self._refuse)
         state.on_applied, state.on_restored = self._applied, self._restored
         self._methods: dict[str, Run] = {name: self._bind(method) for name, method in table().items()}
@@ -107,6 +109,11 @@ class Server:
         """Whether reads and writes are served: this server leads and has applied all that was committed before."""
         return self.duties.ready
 
+    def start(self) -> None:
+        """Consensus has started: from now on the pool's servers may found a datacenter together, and ask each other for pre-votes."""
+        self._started = True
+        self._look_at_servers()
+
     def leadership(self, leads: bool) -> None:
         """This server begins or ceases to lead."""
         if leads and not self._routing.leaving:
@@ -121,9 +128,10 @@ class Server:
     def member_event(self, effect: Effect) -> None:
         """What the pool of the datacenter tells; all but changes of its members is passed over."""
         if isinstance(effect, MemberEvent):
-            self.context.servers.changed()
+            self.context.servers.changed(effect.member)
             self.duties.member_changed(effect.member, reaped=isinstance(effect, MemberReaped))
-            self.bootstrapping.look()
+            if self._started:
+                self._look_at_servers()
 
     async def hand_over(self) -> bool:
         """Gives leadership to another server before this one stops; calls that come meanwhile go there. False if it still leads."""
@@ -136,7 +144,7 @@ class Server:
     def stop(self) -> None:
         """Answers all that waits with NoLeader or by cancelling, and does nothing more."""
         self._refuse()
-        self.bootstrapping.stop()
+        self._bootstrapping.stop()
         self._forwarder.close()
         self.blocking.close()
 
@@ -200,10 +208,7 @@ class Server:
     def _write(self, function: Callable[[Any], Outcome], method: str, request: Any) -> Outcome:
         if request.datacenter != self._datacenter or not self.duties.ready:
             return self._forwarder.bring(Call(method, request, partial(self._write, function, method, request)))
-        outcome = function(request)
-        if not isinstance(outcome, Reply) and outcome.done() and _was_refused(outcome):
-            return self._forwarder.hold(Call(method, request, partial(self._write, function, method, request)))
-        return outcome
+        return function(request)
 
     def _local(self, function: Callable[[Any], Any], method: str, request: Any) -> Outcome:
         datacenter = getattr(request, "datacenter", "")
@@ -233,6 +238,10 @@ class Server:
 
     # ---- coming and going
 
+    def _look_at_servers(self) -> None:
+        self.consensus.know_pre_votes(self.context.servers.pre_voters())
+        self._bootstrapping.look()
+
     def _refuse(self) -> None:
         """From now on there is no leader here."""
         self._routing.leaving = True
@@ -241,8 +250,3 @@ class Server:
 
     def _became_ready(self) -> None:
         self._forwarder.wake()
-
-
-def _was_refused(outcome: "asyncio.Future[Reply]") -> bool:
-    """Whether consensus took nothing, since this server leads no longer: a future that fails later may have been written."""
-    return not outcome.cancelled() and isinstance(outcome.exception(), NoLeader)

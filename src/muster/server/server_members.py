@@ -16,7 +16,10 @@ CLIENT_ROLE = "node"
 PRESENT = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 LAN_VERSIONS = bytes((1, 5, 2, 2, 5, 4))  # protocol min, max, current; Serf's min, max, current
 RAFT_PROTOCOL = 3
+PRE_VOTE_TAG = "muster_prevote"
+"""Shown by servers that answer pre-votes; others would close the connection."""
 HIGHEST_PORT = 65535
+UNOPENED = -1  # what a server shows whose port for others is switched off; it is one nevertheless
 
 Members = Callable[[], list[Member]]
 """All members of the pool of the datacenter, this agent included; none before the pool is open."""
@@ -48,10 +51,12 @@ class Peer(Struct, frozen=True):
 def peer_of(member: Member) -> Peer | None:
     """The server that a member is; None for a client agent, and for tags that no server shows."""
     tags = member.tags
-    port = _number(tags.get("port", ""))
+    if tags.get("role") != SERVER_ROLE:  # most members are clients
+        return None
+    port = UNOPENED if tags.get("port") == str(UNOPENED) else _number(tags.get("port", ""))
     expect = _number(tags.get("expect", "0"))
     raft_version = _number(tags.get("raft_vsn", "0"))
-    if tags.get("role") != SERVER_ROLE or port is None or not 0 < port <= HIGHEST_PORT:
+    if port is None or port > HIGHEST_PORT:
         return None
     if expect is None or raft_version is None or _number(tags.get("vsn", "")) is None:
         return None
@@ -76,7 +81,7 @@ def _number(text: str) -> int | None:
 
 
 class ServerMembers:
-    """The servers of one datacenter, gathered anew after each change of the pool; so that a call does not walk over all agents."""
+    """The servers of one datacenter, gathered anew when one of them changes, so that a call does not walk over all agents."""
 
     def __init__(self, members: Members, datacenter: str) -> None:
         self._members = members
@@ -85,9 +90,11 @@ class ServerMembers:
         self._by_address: dict[str, Peer] = {}
         self._by_identity: dict[str, Peer] = {}
 
-    def changed(self) -> None:
-        """The pool has changed."""
-        self._peers = None
+    def changed(self, member: Member) -> None:
+        """A member of the pool has changed, come or gone."""
+        known = self._peers or ()
+        if member.tags.get("role") == SERVER_ROLE or any(peer.name == member.name for peer in known):
+            self._peers = None
 
     def members(self) -> list[Member]:
         """All members of the pool, clients too."""
@@ -119,6 +126,10 @@ class ServerMembers:
         """Whether a server that is there has exactly this address."""
         peer = self.at(address)
         return peer is not None and peer.is_present
+
+    def pre_voters(self) -> list[str]:
+        """The ids of the servers that answer pre-votes."""
+        return [peer.identity for peer in self.all() if PRE_VOTE_TAG in peer.member.tags]
 
     def address_of(self, identity: str) -> str:
         """Where the pool sees the server of this id now; empty if it knows none. For Raft, whose configuration may be older."""

@@ -24,4 +24,4 @@ def dial_fault(source: str, address: str, error: OSError) -> str:
 def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError) and not error.errno:
         return "i/o timeout"
-    return f"connect: {os.strerror(error.errno).lower()}" if error.errno else f"connect: {error}"
+    return f"connect: {os.strerror(error.errno).lower()}" if error.errno and error.errno > 0 else f"connect: {error}"

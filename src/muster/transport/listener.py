@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from muster.model.clock import Clock
 from muster.transport.metrics import Metrics, NoMetrics
 from muster.transport.seldom import Seldom
+from muster.wire.rpc import FirstByte
 
 logger = logging.getLogger("muster.rpc")
 
@@ -144,6 +145,8 @@ class _FirstByte(asyncio.Protocol):
             self._listener.warn.say("unrecognized RPC byte %d from %s", data[0], client_of(self._transport))
             self._transport.abort()
             return
+        if data[0] == FirstByte.RAFT:
+            self._listener.metrics.increment("rpc.raft_handoff")
         following = route()
         self._transport.set_protocol(cast("asyncio.BaseProtocol", following))
         following.connection_made(self._transport)

@@ -19,14 +19,15 @@ from muster.raft.messages import (
     AppendEntriesResponse,
     InstallSnapshotResponse,
     Message,
+    RequestPreVoteResponse,
     RequestVoteResponse,
 )
 from muster.transport.metrics import Metrics
 from muster.transport.raft_host import RaftHost
 from muster.transport.raft_incoming import IncomingRaft, Slot, SnapshotBody
-from muster.transport.raft_lane import Connect, Lane, is_heartbeat
+from muster.transport.raft_lane import Connect, Lane
 from muster.transport.raft_snapshots import send_snapshot
-from muster.wire.raft import Request, RequestVote, Response, TimeoutNow, TimeoutNowResponse
+from muster.wire.raft import Request, Response, TimeoutNowResponse
 from muster.wire.raft_encoder import encode_request, encode_response
 
 IO_TIMEOUT = 10.0  # seconds
@@ -90,7 +91,7 @@ class RaftTransport:
         message = effect.message
         if isinstance(message, AppendEntriesResponse):
             self._answer(message.request, message)
-        elif isinstance(message, RequestVoteResponse | InstallSnapshotResponse):
+        elif isinstance(message, RequestVoteResponse | RequestPreVoteResponse | InstallSnapshotResponse):
             self._answer(effect.request, message)
         elif not self._closed:
             self._peer(effect.to).send(message)
@@ -201,12 +202,14 @@ class _Peer:
         self._replication = Lane(transport, identity, timeout, newest_only=False)
         self._votes = Lane(transport, identity, timeout, newest_only=True)
 
-    def send(self, request: Message) -> None:
+    def send(self, request: Request) -> None:
         """On the connection that is for it."""
-        if isinstance(request, RequestVote | TimeoutNow):
+        if not isinstance(request, AppendEntries):
             self._votes.send(request)
-        elif isinstance(request, AppendEntries):
-            (self._heartbeats if is_heartbeat(request) else self._replication).send(request)
+        elif request.entries is None:
+            self._heartbeats.send(request)
+        else:
+            self._replication.send(request)
 
     def close(self) -> None:
         """Ends them."""

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from muster.model.errors import DecodeError
 from muster.raft.messages import AppendEntries, InstallSnapshot, Message, TimeoutNow
 from muster.transport.raft_lane import without_delay
-from muster.wire.raft import Request, RequestVote, TimeoutNowResponse
+from muster.wire.raft import Request, RequestPreVote, RequestVote, TimeoutNowResponse
 from muster.wire.raft_decoder import RequestReader, SnapshotPiece
 from muster.wire.raft_encoder import encode_response
 
@@ -137,7 +137,7 @@ class IncomingRaft(asyncio.Protocol):
         elif isinstance(request, InstallSnapshot):
             sender = request.leader
             self._body = slot.body = SnapshotBody(self, self._receiver.io_timeout)
-        elif isinstance(request, RequestVote):
+        elif isinstance(request, RequestVote | RequestPreVote):
             sender = request.candidate
         self._receiver.arrived(sender, request)
         if isinstance(request, TimeoutNow):

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 from muster.model.clock import Clock
 from muster.model.errors import DecodeError, Rejected
 from muster.transport.dialing import split_address
-from muster.wire.raft import AppendEntries, Request, RequestVote, Response
+from muster.wire.raft import Request, RequestPreVote, RequestVote, Response
 from muster.wire.raft_decoder import ResponseReader
 
 FIRST_BYTE = b"\x01"  # says on the server port that Raft follows
@@ -72,7 +72,7 @@ class Lane:
     def send(self, request: Request) -> None:
         """Sends it, or has it wait for the connection, or gives it back."""
         connection = self._connection
-        if connection is not None and isinstance(request, RequestVote) and connection.in_flight:
+        if connection is not None and isinstance(request, RequestVote | RequestPreVote) and connection.in_flight:
             connection.abort()  # a vote of an earlier term was never answered: the connection may be dead
             connection = None
         if connection is not None:
@@ -229,8 +229,3 @@ def without_delay(transport: asyncio.BaseTransport) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         except OSError:
             return  # closed already: the loop will tell
-
-
-def is_heartbeat(request: Request) -> bool:
-    """Whether it must be answered without waiting for anything."""
-    return isinstance(request, AppendEntries) and request.entries is None

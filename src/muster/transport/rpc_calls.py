@@ -15,7 +15,7 @@ from typing import Any
 from muster.model.clock import Clock
 from muster.model.errors import DecodeError, MusterError, NoLeader, TooLarge
 from muster.transport.metrics import Metrics, NoMetrics
-from muster.transport.rpc_readers import RequestReaders, Unfinished
+from muster.transport.rpc_readers import READER_COST, Reader, Readers, Requests
 from muster.transport.seldom import Seldom
 from muster.wire.replies import Reply
 from muster.wire.rpc import MAXIMUM_REQUEST, Request, encode_error, encode_response, refusal
@@ -24,6 +24,7 @@ from muster.wire.rpc_methods import METHODS, decode_argument, encode_reply
 logger = logging.getLogger("muster.rpc")
 
 CALLS_PER_TURN = 32  # of the loop, of one stream
+REQUEST_COST = 256  # bytes that a request holds beside its body
 LONG_BODY = 16 * 1024  # bytes; more is not copied behind its header
 ENCODING = "rpc"
 """The key under which a reply that many asked for keeps its bytes."""
@@ -47,7 +48,7 @@ class CallService:
         self.serve = serve
         self.methods = methods
         self.metrics: Metrics = metrics or NoMetrics()
-        self.readers = RequestReaders(largest_request)
+        self.readers = Readers[Request](lambda: Requests(largest_request))
         self.warn = Seldom(logger, clock)
         self.held = 0
         """Bytes of requests that are not whole or wait for their turn, over all connections."""
@@ -57,16 +58,16 @@ class ServedCalls:
     """One stream. Subclasses write to it, close it, and say whether it is `blocked`, calling `proceed` when it no longer is."""
 
     __slots__ = (
-        "_argument", "_call", "_continues", "_ended", "_queue", "_queued", "_request", "_unfinished", "closed", "held", "service", "source"
+        "_argument", "_call", "_continues", "_ended", "_queue", "_queued", "_reader", "_request", "closed", "held", "service", "source",
     )  # fmt: skip
 
     def __init__(self, service: CallService, source: str) -> None:
         self.service, self.source = service, source
         self.closed = False
         self.held = 0  # bytes of requests that are not whole or wait for their turn
-        self._unfinished: Unfinished[Request] | None = None
+        self._reader: Reader[Request] | None = None  # of a request that is not whole
         self._queue: deque[Request] = deque()
-        self._queued = 0  # bytes in it
+        self._queued = 0  # bytes that it costs
         self._call: asyncio.Future[Reply] | None = None
         self._request: Request  # of that call
         self._argument: Any = None
@@ -98,13 +99,13 @@ class ServedCalls:
         if self.closed:
             return
         try:
-            requests, self._unfinished = self.service.readers.read(self._unfinished, data)
+            requests, self._reader = self.service.readers.read(self._reader, data)
         except DecodeError as error:
             self._refused(str(error))
             return
         if requests:
             self._queue.extend(requests)
-            self._queued += sum([len(request.body) for request in requests])
+            self._queued += sum([len(request.body) + REQUEST_COST for request in requests])
             if self._call is None and not self._continues:
                 self._advance()
         elif not self._queue:
@@ -114,7 +115,7 @@ class ServedCalls:
     @property
     def incomplete(self) -> bool:
         """Whether a request was begun, of which the rest should come soon."""
-        return self._unfinished is not None and not self._queue
+        return self._reader is not None and not self._queue
 
     def end(self) -> None:
         """The caller sends no more. What it waits for without a limit of its own is withdrawn; the rest is still answered."""
@@ -130,7 +131,7 @@ class ServedCalls:
         """The stream is gone."""
         self.closed = True
         self._queue.clear()
-        self._unfinished, self._queued = None, 0
+        self._reader, self._queued = None, 0
         self._account()
         call, self._call, self._argument = self._call, None, None
         if call is not None:
@@ -149,20 +150,22 @@ class ServedCalls:
         self._continues = False
         for _ in range(CALLS_PER_TURN):
             if self._call is not None or self.closed:
-                return
+                break
             if not self._queue:
                 if self._ended:
                     self._close()
-                return
+                break
             if self.blocked():
-                return
+                break
             self._answer(self._next())
-        self._continues = True
-        asyncio.get_running_loop().call_soon(self._advance)
+        else:
+            self._continues = True
+            asyncio.get_running_loop().call_soon(self._advance)
+        self._account()
 
     def _next(self) -> Request:
         request = self._queue.popleft()
-        self._queued -= len(request.body)
+        self._queued -= len(request.body) + REQUEST_COST
         if not self._queue:
             self.unburdened()
         return request
@@ -197,7 +200,6 @@ class ServedCalls:
         argument, self._argument, self._call = self._argument, None, None
         self._settle(self._request, argument, call)
         self._advance()
-        self._account()
 
     def _settle(self, request: Request, argument: Any, call: "asyncio.Future[Reply]") -> None:
         if call.cancelled():
@@ -244,7 +246,7 @@ class ServedCalls:
             self.finish()
 
     def _account(self) -> None:
-        size = self._queued if self._unfinished is None else self._queued + self._unfinished.held
+        size = self._queued if self._reader is None else self._queued + self._reader.pending + READER_COST
         change = size - self.held
         if change:
             self.held = size

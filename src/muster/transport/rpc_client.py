@@ -14,12 +14,14 @@ from typing import Any, cast
 
 from muster.model.errors import DecodeError, MusterError, Rejected
 from muster.transport.rpc_errors import ConnectionLost, RemoteError
-from muster.transport.rpc_readers import ResponseReaders, Unfinished
+from muster.transport.rpc_readers import Reader, Readers, Responses
 from muster.transport.rpc_session import SessionConnection
 from muster.wire.replies import Reply
 from muster.wire.rpc import FirstByte, Response, encode_request
 from muster.wire.rpc_methods import decode_reply
 
+LAST_STREAM = 1 << 30
+"""Ids of streams are not used again: before they run out calls go to another connection."""
 _FIRST_BYTE = bytes((FirstByte.YAMUX,))
 
 
@@ -43,6 +45,7 @@ class Call(asyncio.Future[Reply]):
 
     def fail(self, error: MusterError) -> None:
         """The call ends with an error, unless it has ended already."""
+        self.stream = None
         if not self.done():
             self.set_exception(error)
 
@@ -50,13 +53,13 @@ class Call(asyncio.Future[Reply]):
 class ClientStream:
     """A stream that this side opened; `call` is the one under way on it."""
 
-    __slots__ = ("call", "connection", "identity", "sequence", "unfinished")
+    __slots__ = ("call", "connection", "identity", "reader", "sequence")
 
     def __init__(self, connection: "ClientConnection", identity: int) -> None:
         self.connection, self.identity = connection, identity
         self.call: Call | None = None
         self.sequence = 0
-        self.unfinished: Unfinished[Response] | None = None
+        self.reader: Reader[Response] | None = None  # of a response that is not whole
 
 
 class ClientConnection(SessionConnection):
@@ -66,7 +69,7 @@ class ClientConnection(SessionConnection):
         """`idle_time`: seconds without calls after which it is closed."""
         super().__init__(is_client=True, write_timeout=write_timeout)
         self._idle_streams, self._idle_time, self._on_end = idle_streams, idle_time, on_end
-        self._readers = ResponseReaders()
+        self._readers = Readers[Response](Responses)
         self._connected = False
         self._queue: deque[tuple[Call, bytes]] = deque()
         """Calls that have no stream yet: the connection is being made, or its server has not taken the last streams."""
@@ -114,10 +117,10 @@ class ClientConnection(SessionConnection):
     # what happens
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
         if self.ended:  # closed while it was being made
             cast("asyncio.Transport", transport).abort()
             return
+        super().connection_made(transport)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -137,7 +140,7 @@ class ClientConnection(SessionConnection):
         if known is None:
             return
         try:
-            responses, known.unfinished = self._readers.read(known.unfinished, data)
+            responses, known.reader = self._readers.read(known.reader, data)
         except DecodeError as error:
             self.end(str(error))
             return
@@ -182,6 +185,8 @@ class ClientConnection(SessionConnection):
                     return True
                 return False
             stream = self._streams[identity] = ClientStream(self, identity)
+            if identity >= LAST_STREAM:
+                self._retire()
         self._sequence += 1
         stream.call, stream.sequence, call.stream = call, self._sequence, stream
         self._last_used = self._loop.time()

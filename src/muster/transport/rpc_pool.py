@@ -47,15 +47,14 @@ class RpcPool:
         self._closed = False
 
     def call(self, address: str, method: str, request: Any) -> asyncio.Future[Reply]:
-        """Asks a server; cancelling the future withdraws the call.
+        """Asks a server; cancelling the future withdraws the call. Snapshot.Save and Snapshot.Restore go their own way: see below.
 
         The future carries CannotConnect, ConnectionLost or RemoteError. Raises Rejected for a method that does not exist or a closed pool.
         """
         if self._closed:
             raise Rejected("the pool of RPC connections is closed")
-        unknown = refusal(method, METHODS)
-        if unknown is not None:
-            raise Rejected(unknown)
+        if method not in METHODS:
+            return self._call_apart(address, method, request)
         call = Call(method, self._loop)
         body = encode_argument(method, request)
         connection = self._connections.get(address)
@@ -78,6 +77,14 @@ class RpcPool:
     ) -> Reply:
         """Has a server replace its datacenter's state by an archive. Errors as of `call`."""
         return await snapshot_client.restore(address, datacenter, archive, token, source=self._source, dial_timeout=self._dial_timeout)
+
+    def _call_apart(self, address: str, method: str, request: Any) -> asyncio.Future[Reply]:
+        """What endpoints know as methods and the wire does not."""
+        if method == "Snapshot.Save":
+            return self._loop.create_task(self.snapshot_save(address, request.datacenter, request.token, allow_stale=request.allow_stale))
+        if method == "Snapshot.Restore":
+            return self._loop.create_task(self.snapshot_restore(address, request.datacenter, request.archive, request.token))
+        raise Rejected(refusal(method, METHODS) or method)
 
     @property
     def addresses(self) -> list[str]:

@@ -3,75 +3,57 @@
 A stream has a reader of its own only while a message of it is not whole.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
-from muster.wire.rpc import MAXIMUM_REQUEST, Request, RequestReader, Response, ResponseReader
+from muster.wire.rpc import RequestReader, ResponseReader
 
 READER_COST = 48 * 1024  # bytes that a reader holds beside what it was fed
 _SPARE = 8
 
-M = TypeVar("M", Request, Response)
+M = TypeVar("M")
 
 
-class _Requests(RequestReader):
+class Reader(Protocol[M]):
+    """Cuts what it is fed into messages; `pending` bytes are of one that is not whole."""
+
+    @property
+    def pending(self) -> int: ...
+    def feed(self, data: bytes) -> list[M]: ...
+
+
+class Requests(RequestReader):
+    """A reader of requests that knows what it holds."""
+
     @property
     def pending(self) -> int:
-        """Bytes of a message that is not whole."""
         return self._stream.pending + len(self._header or b"")
 
 
-class _Responses(ResponseReader):
+class Responses(ResponseReader):
+    """A reader of responses that knows what it holds."""
+
     @property
     def pending(self) -> int:
-        """Bytes of a message that is not whole."""
         return self._stream.pending + len(self._header or b"")
 
 
-class Unfinished(Generic[M]):
-    """What was read of a message that is not whole."""
+class Readers(Generic[M]):
+    """All readers of one kind of message; `make` makes another one."""
 
-    __slots__ = ("reader",)
+    def __init__(self, make: Callable[[], Reader[M]]) -> None:
+        self._make = make
+        self._spare: list[Reader[M]] = []
 
-    def __init__(self, reader: _Requests | _Responses) -> None:
-        self.reader = reader
+    def read(self, own: Reader[M] | None, data: bytes) -> tuple[list[M], Reader[M] | None]:
+        """The messages that the bytes complete, and the reader that the stream now has as its own: None between two messages.
 
-    @property
-    def held(self) -> int:
-        """Bytes that this costs."""
-        return self.reader.pending + READER_COST
-
-
-class _Readers(Generic[M]):
-    def __init__(self) -> None:
-        self._spare: list[_Requests | _Responses] = []
-
-    def _make(self) -> _Requests | _Responses:
-        raise NotImplementedError
-
-    def read(self, unfinished: Unfinished[M] | None, data: bytes) -> tuple[list[M], Unfinished[M] | None]:
-        """The messages that the bytes complete, and what is left: to be handed in with the next bytes of the same stream. `DecodeError`."""
-        reader = unfinished.reader if unfinished is not None else self._spare.pop() if self._spare else self._make()
-        messages: list[M] = reader.feed(data)  # type: ignore[assignment]  # a request reader reads requests
+        `own` is the one that it had. `DecodeError` if the bytes mean nothing; the reader is lost then.
+        """
+        reader = own or (self._spare.pop() if self._spare else self._make())
+        messages = reader.feed(data)
         if reader.pending:
-            return messages, unfinished or Unfinished(reader)
+            return messages, reader
         if len(self._spare) < _SPARE:
             self._spare.append(reader)
         return messages, None
-
-
-class RequestReaders(_Readers[Request]):
-    """Readers of requests of at most `limit` bytes."""
-
-    def __init__(self, limit: int = MAXIMUM_REQUEST) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def _make(self) -> _Requests:
-        return _Requests(self._limit)
-
-
-class ResponseReaders(_Readers[Response]):
-    """Readers of responses."""
-
-    def _make(self) -> _Responses:
-        return _Responses()

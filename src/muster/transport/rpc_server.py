@@ -9,6 +9,7 @@ Source: reference of the RPC wire, sections 1 to 3.
 import asyncio
 from typing import cast
 
+from muster.model.errors import Rejected
 from muster.transport.rpc_calls import CallService, ServedCalls
 from muster.transport.rpc_session import WRITE_TIMEOUT, SessionConnection
 
@@ -76,7 +77,7 @@ class RpcConnection(asyncio.Protocol, ServedCalls):
         self.take(data)
         if self.closed:
             return
-        if self.held > PLAIN_QUEUE and self._call is not None and not self._reading_rests:
+        if self._queue and self.held > PLAIN_QUEUE and not self._reading_rests:
             self._reading_rests = True
             self._transport.pause_reading()
         self._expect()
@@ -98,10 +99,12 @@ class RpcConnection(asyncio.Protocol, ServedCalls):
 
     def resume_writing(self) -> None:
         self._full = False
-        if self._stall is not None and not self.closed:
+        if self.closed:
+            return
+        if self._stall is not None:
             self._stall.cancel()
-        if not self.closed:
-            self.proceed()
+            self._stall = None
+        self.proceed()
 
     def abort(self, _reason: str) -> None:
         """Drops the connection."""
@@ -212,6 +215,7 @@ class MultiplexedConnection(SessionConnection):
 
     def stream_reset(self, stream: int) -> None:
         self._forget(stream)
+        self._go_on()
 
     def stream_credit(self, stream: int, waiting: int) -> None:
         calls = self._streams.get(stream)
@@ -257,7 +261,11 @@ class MultiplexedConnection(SessionConnection):
         return False
 
     def say(self, calls: _Stream, data: bytes) -> None:
-        waiting = self.send(calls.identity, data)
+        try:
+            waiting = self.send(calls.identity, data)
+        except Rejected:  # reset by the peer, as one of the next events will tell
+            self._forget(calls.identity)
+            return
         if waiting != calls.waiting:
             self._unread += waiting - calls.waiting
             calls.waiting = waiting

@@ -184,6 +184,7 @@ class SessionConnection(asyncio.Protocol):
                 self.end(reason)
 
     def _lost(self, reason: str) -> None:
+        logger.debug("RPC connection with %s ended: %s", self._transport.get_extra_info("peername"), reason)
         self.ended = True
         for handle in (self._timer, self._stall):
             if handle is not None:

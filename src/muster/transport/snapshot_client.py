@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, BinaryIO
 
-from muster.model.errors import DecodeError
+from muster.model.errors import DecodeError, Rejected
 from muster.transport.dialing import DIAL_TIMEOUT, dial_fault, split_address
 from muster.transport.rpc_errors import CannotConnect, ConnectionLost, RemoteError
 from muster.transport.snapshot_rpc import PIECE, STALLED, read_head
@@ -49,7 +49,7 @@ async def save(
     finally:
         if not answered:
             writer.transport.abort()
-    return _reply(answer, _archive(reader, writer, rest, stalled))
+    return _reply(answer, SavedArchive(reader, writer, rest, stalled))
 
 
 async def restore(
@@ -77,12 +77,14 @@ async def restore(
 
 
 async def _dial(address: str, source: str, seconds: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, port = split_address(address)
     try:
+        host, port = split_address(address)
         async with asyncio.timeout(seconds):
             return await asyncio.open_connection(host, port, limit=PIECE, local_addr=(source, 0) if source else None)
     except OSError as error:
         raise CannotConnect(dial_fault(source, address, error)) from error
+    except Rejected as error:
+        raise CannotConnect(str(error)) from error
 
 
 async def _answer(reader: asyncio.StreamReader, seconds: float) -> tuple[SnapshotResponse, bytes]:
@@ -93,19 +95,31 @@ async def _answer(reader: asyncio.StreamReader, seconds: float) -> tuple[Snapsho
     return answer, rest
 
 
-async def _archive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, piece: bytes, stalled: float) -> AsyncIterator[bytes]:
-    try:
+class SavedArchive(AsyncIterator[bytes]):
+    """The bytes of an archive as they come. To be read to the end, or closed."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes, stalled: float) -> None:
+        self._reader, self._writer, self._first, self._stalled = reader, writer, first, stalled
+
+    async def __anext__(self) -> bytes:
+        piece, self._first = self._first, b""
         if piece:
-            yield piece
-        while True:
+            return piece
+        try:
             with _failures_of("Snapshot.Save"):
-                async with asyncio.timeout(stalled):
-                    piece = await reader.read(PIECE)
-            if not piece:
-                return
-            yield piece
-    finally:
-        writer.transport.abort()
+                async with asyncio.timeout(self._stalled):
+                    piece = await self._reader.read(PIECE)
+        except BaseException:
+            await self.aclose()
+            raise
+        if not piece:
+            await self.aclose()
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """Ends the connection; the server makes no more of the archive."""
+        self._writer.transport.abort()
 
 
 async def _send(archive: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stalled: float) -> None:

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO, TypeVar, cast
 from msgspec import Struct
 
 from muster.model.clock import Clock
-from muster.model.errors import DecodeError, MusterError, Rejected, TooLarge
+from muster.model.errors import DecodeError, MusterError, Rejected, StorageFailed, TooLarge
 from muster.transport.rpc_calls import Serve
+from muster.transport.rpc_session import FAREWELL
 from muster.transport.seldom import Seldom
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest
@@ -26,6 +27,7 @@ logger = logging.getLogger("muster.rpc")
 
 PIECE = 256 * 1024  # bytes read at a time
 STALLED = 60.0  # seconds without progress after which a snapshot connection is ended
+DISCARDED = 64 << 20  # bytes of an archive that is refused
 LARGEST_ARCHIVE = 8 << 30  # bytes, as the HTTP edge takes
 
 Head = TypeVar("Head", SnapshotRequest, SnapshotResponse)
@@ -84,7 +86,7 @@ class SnapshotRpc:
             question, rest = await read_head(reader, SnapshotRequest)
         try:
             if question.op == SAVE:
-                await self._save(question, reader, writer, source)
+                await self._save(question, writer, source)
             elif question.op == RESTORE:
                 await self._restore(question, rest, reader, writer, source)
             else:
@@ -92,8 +94,9 @@ class SnapshotRpc:
         except MusterError as error:
             writer.write(encode_head(SnapshotResponse(error=error.wire_text)))
             await self._flush(writer)
+            await self._discard(reader, writer)
 
-    async def _save(self, question: SnapshotRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
+    async def _save(self, question: SnapshotRequest, writer: asyncio.StreamWriter, source: str) -> None:
         request = DatacenterRequest(allow_stale=question.allow_stale, datacenter=question.datacenter, token=question.token)
         reply = await self._outcome("Snapshot.Save", request, source)
         writer.write(encode_head(response_of(reply)))
@@ -108,13 +111,19 @@ class SnapshotRpc:
     async def _restore(
         self, question: SnapshotRequest, rest: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str
     ) -> None:
-        with tempfile.TemporaryFile(dir=self._folder) as archive:
+        with self._file() as archive:
             await self._receive(archive, rest, reader)
             archive.seek(0)
             request = RestoreRequest(archive=archive, datacenter=question.datacenter, token=question.token)
             await self._outcome("Snapshot.Restore", request, source)
         writer.write(encode_head(SnapshotResponse()))
         await self._flush(writer)
+
+    def _file(self) -> BinaryIO:
+        try:
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=self._folder))
+        except OSError as error:
+            raise StorageFailed(f"cannot keep the archive: {error}") from error
 
     async def _receive(self, archive: BinaryIO, piece: bytes, reader: asyncio.StreamReader) -> None:
         """The disk is written by a thread; nothing more is read meanwhile, so the sender waits."""
@@ -123,12 +132,23 @@ class SnapshotRpc:
             size += len(piece)
             if size > self._largest:
                 raise TooLarge(f"the archive is larger than {self._largest} bytes")
-            if piece:
+            try:
                 await loop.run_in_executor(None, partial(archive.write, piece))
+            except OSError as error:
+                raise StorageFailed(f"cannot keep the archive: {error}") from error
             async with asyncio.timeout(self._stalled):
                 piece = await reader.read(PIECE)
             if not piece:
                 return
+
+    async def _discard(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """What is still on its way, up to a bound: a connection that is closed before it was read takes the answer with it."""
+        if not writer.is_closing():
+            writer.write_eof()
+        left = DISCARDED
+        async with asyncio.timeout(min(self._stalled, FAREWELL)):
+            while left > 0 and (piece := await reader.read(PIECE)):
+                left -= len(piece)
 
     async def _outcome(self, method: str, request: object, source: str) -> Reply:
         outcome = self._serve(method, request, source)
@@ -181,4 +201,4 @@ async def _pieces(archive: Any) -> AsyncIterator[bytes]:
 
 def _quoted(operation: int) -> str:
     """The character of that number in quotes, as the peers write it."""
-    return repr(chr(operation)) if 0 <= operation < 0xD800 else "'\ufffd'"
+    return repr(chr(operation)) if 0 <= operation < 0xD800 else f"%!q(structs.SnapshotOp={operation})"

@@ -98,9 +98,8 @@ class RequestReader:
         if left and not self._stream.pending:
             return None
         data = self._stream.take(left)
-        left -= len(data)
-        self._snapshot = left or None
-        return SnapshotPiece(data, last=not left)
+        self._snapshot = left - len(data) or None
+        return SnapshotPiece(data, last=self._snapshot is None)
 
 
 class ResponseReader:
@@ -157,7 +156,7 @@ class _WireEntry(msgspec.Struct, gc=False):
     term: _Index = msgspec.field(name="Term")
     type: Annotated[int, msgspec.Meta(ge=0, le=U8)] = msgspec.field(name="Type")
     data: msgspec.Raw = msgspec.field(name="Data")
-    extensions: msgspec.Raw = msgspec.field(name="Extensions")
+    extensions: None = msgspec.field(name="Extensions")  # those of a chunked entry take the slow path
 
 
 class _WireAppendEntries(msgspec.Struct, gc=False):
@@ -177,24 +176,19 @@ def _append_entries_of(body: bytes) -> AppendEntries:
         found = _decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return _append_entries_of_fields(as_fields(unpack_value(body, MAXIMUM_ENTRIES)))
-    entries = found.entries
-    if entries is not None and len(entries) > MAXIMUM_ENTRIES:
+    entries = found.entries or []
+    if len(entries) > MAXIMUM_ENTRIES:
         raise DecodeError(f"{len(entries)} entries in one request")
+    # In place, since a call for each entry would take as long as the rest.
+    made = [Entry(e.index, e.term, e.type, d[3:] if (d := bytes(e.data))[0] == 0xDA else _cut(d)) for e in entries]
     return AppendEntries(
         term=found.term,
         leader=found.leader,
         previous_index=found.previous_index,
         previous_term=found.previous_term,
         commit_index=found.commit_index,
-        entries=None if entries is None else tuple([_entry_of_wire(entry) for entry in entries]),
+        entries=None if found.entries is None else tuple(made),
     )
-
-
-def _entry_of_wire(entry: _WireEntry) -> Entry:
-    data = bytes(entry.data)
-    data = data[3:] if data[0] == 0xDA else _cut(data)
-    extensions = bytes(entry.extensions)
-    return Entry(entry.index, entry.term, entry.type, data, b"" if extensions == b"\xc0" else _cut(extensions))
 
 
 def _cut(value: bytes) -> bytes:

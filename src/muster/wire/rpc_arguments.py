@@ -8,20 +8,16 @@ from typing import Any, Final
 
 import msgspec
 
-from muster.model.errors import DecodeError
 from muster.wire import rpc_config_entries
 from muster.wire.commands import (
     AutopilotRequest,
-    ConfigEntryRequest,
     CoordinateUpdateRequest,
     DeregisterRequest,
     KVSRequest,
-    MessageType,
     PreparedQueryRequest,
     RegisterRequest,
     SessionRequest,
     TxnRequest,
-    decode_command,
 )
 from muster.wire.records import decoder, encoder
 from muster.wire.requests import (
@@ -51,9 +47,9 @@ from muster.wire.rpc_records import (
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """How a method's argument goes to a msgpack value and back. `record` is what it is decoded to."""
+    """How a method's argument goes to a msgpack value and back. `record` has its fields under their names; None for bytes of values."""
 
-    record: type[msgspec.Struct]
+    record: type[msgspec.Struct] | None
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
 
@@ -75,8 +71,8 @@ def _txn_read(request: TxnReadRequest | TxnRequest) -> Any:
 
 
 _TXN_READ: Final = Argument(TxnReadRequest, _txn_read, _of(TxnReadRequest).decode)
-_CONFIG_APPLY: Final = Argument(ConfigEntryRequest, rpc_config_entries.encode_apply, rpc_config_entries.decode_request)
-_CONFIG_DELETE: Final = Argument(ConfigEntryRequest, rpc_config_entries.encode_delete, rpc_config_entries.decode_request)
+_CONFIG_APPLY: Final = Argument(None, rpc_config_entries.encode_apply, rpc_config_entries.decode_request)
+_CONFIG_DELETE: Final = Argument(None, rpc_config_entries.encode_delete, rpc_config_entries.decode_request)
 _NONE: Final = _of(DatacenterRequest, NoArgument)
 _DATACENTER: Final = _of(DatacenterRequest)
 _NODE: Final = _of(NodeRequest)
@@ -145,24 +141,4 @@ ARGUMENTS: Final[dict[str, Argument]] = {
     "Status.RaftStats": _NONE,
     "Txn.Apply": _of(TxnRequest),
     "Txn.Read": _TXN_READ,
-}
-
-
-def _as_command(kind: MessageType, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
-    """The log's decoder of the same bytes, which is faster; what it refuses, the slow path tells why."""
-    prefix = bytes([kind])
-
-    def decode(body: bytes) -> Any:
-        try:
-            found = decode_command(prefix + body)
-        except DecodeError:
-            return None
-        return found if isinstance(found, record) else None
-
-    return decode
-
-
-FAST_ARGUMENTS: Final = {
-    "KVS.Apply": _as_command(MessageType.KVS, KVSRequest),
-    "Txn.Apply": _as_command(MessageType.TXN, TxnRequest),
 }

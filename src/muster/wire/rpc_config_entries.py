@@ -18,11 +18,11 @@ from msgspec.structs import replace
 from muster.model.errors import DecodeError
 from muster.model.operator import ConfigEntry
 from muster.wire.commands import ConfigEntryRequest, config_entry_bytes, config_entry_request
-from muster.wire.msgpack import pack, unpack
+from muster.wire.msgpack import pack
 from muster.wire.replies import Reply
 from muster.wire.rpc_meta import encode_meta, reply_of
 from muster.wire.rpc_rows import as_map, decoded_list
-from muster.wire.value_stream import split_values
+from muster.wire.value_stream import read_value, split_values
 
 PROXY_DEFAULTS: Final = "proxy-defaults"
 
@@ -51,9 +51,11 @@ def decode_request(value: Any) -> ConfigEntryRequest:
     if type(entry) is str:
         _one_map(entry)
     try:
-        return config_entry_request(data)
+        request = config_entry_request(data)
     except (ValueError, TypeError) as error:
         raise DecodeError(f"config entry: {error}") from error
+    _check_names(request.entry.fields)
+    return request
 
 
 def encode_get(reply: Reply) -> bytes:
@@ -115,22 +117,28 @@ def _entry_map(entry: ConfigEntry) -> Any:
 
 def _entry_of(kind: Any, value: Any) -> ConfigEntry:
     if type(value) is str:
-        (value,) = _one_map(value)
+        value = _one_map(value)
     fields = as_map(value)
     own = fields.get("Kind") or kind
     name, created, modified = fields.get("Name") or "", fields.get("CreateIndex") or 0, fields.get("ModifyIndex") or 0
     if type(own) is not str or type(name) is not str or type(created) is not int or type(modified) is not int:
         raise DecodeError("config entry: kind and name are texts, indexes integers")
+    _check_names(fields)
     known = ("Kind", "Name", "CreateIndex", "ModifyIndex")
     rest = {field: item for field, item in fields.items() if field not in known}
     return ConfigEntry(kind=own, name=name, fields=rest, create_index=created, modify_index=modified)
 
 
-def _one_map(text: str) -> list[Any]:
+def _check_names(fields: dict[str, Any]) -> None:
+    if not all(type(name) is str for name in fields):
+        raise DecodeError("config entry: the name of a field is a text")
+
+
+def _one_map(text: str) -> Any:
     values = _parts(text.encode("utf-8", "surrogateescape"))
     if len(values) != 1:
         raise DecodeError(f"config entry: {len(values)} values instead of one")
-    return values
+    return values[0]
 
 
 def _inner(value: Any) -> bytes:
@@ -141,4 +149,4 @@ def _inner(value: Any) -> bytes:
 
 def _parts(data: bytes) -> list[Any]:
     """The values within bytes, each measured before it is read."""
-    return [unpack(value) for value in split_values(data)]
+    return [read_value(value) for value in split_values(data)]

@@ -12,12 +12,13 @@ Source: reference of the RPC wire, section 5; methods.json.
 from typing import Any
 
 from muster.model.errors import DecodeError
-from muster.wire.msgpack import pack, unpack
+from muster.wire.msgpack import pack
 from muster.wire.replies import Reply
-from muster.wire.rpc_arguments import ARGUMENTS, FAST_ARGUMENTS
+from muster.wire.rpc_arguments import ARGUMENTS
 from muster.wire.rpc_errors import SUSPECT, wrong_type
+from muster.wire.rpc_fast import PLAIN_ARGUMENTS, REPLIES, WRITES
 from muster.wire.rpc_replies import SHAPES
-from muster.wire.value_stream import split_values
+from muster.wire.value_stream import read_value, split_values
 
 METHODS = frozenset(ARGUMENTS)
 """The methods that have an argument and a reply here."""
@@ -30,11 +31,15 @@ def encode_argument(method: str, request: Any) -> bytes:
 
 def decode_argument(method: str, body: bytes) -> Any:
     """The request record of a body. The error's text is the one that the peers answer with; they close the stream after it."""
-    suspect = SUSPECT.search(body)
-    fast = None if suspect else FAST_ARGUMENTS.get(method)
-    if fast is not None and (found := fast(body)) is not None:
+    _measure(body)
+    write = WRITES.get(method)
+    if write is not None and (found := write(body)) is not None:
         return found
-    argument, value = ARGUMENTS[method], _value(body)
+    suspect = SUSPECT.search(body)
+    plain = None if suspect else PLAIN_ARGUMENTS.get(method)
+    if plain is not None and (found := plain(body)) is not None:
+        return found
+    argument, value = ARGUMENTS[method], read_value(body)
     if suspect and (wrong := wrong_type(argument.record, value)):
         raise DecodeError(wrong)
     try:
@@ -50,11 +55,14 @@ def encode_reply(method: str, reply: Reply, request: Any = None) -> bytes:
 
 def decode_reply(method: str, body: bytes) -> Reply:
     """The reply of a body."""
-    return SHAPES[method].decode(_value(body))
+    _measure(body)
+    fast = REPLIES.get(method)
+    if fast is not None and (reply := fast(body)) is not None:
+        return reply
+    return SHAPES[method].decode(read_value(body))
 
 
-def _value(body: bytes) -> Any:
+def _measure(body: bytes) -> None:
     values = split_values(body)
     if len(values) != 1:
         raise DecodeError(f"a body is one value, not {len(values)}")
-    return unpack(body)

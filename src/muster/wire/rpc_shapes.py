@@ -103,7 +103,8 @@ def listed(name: str, encode: Row, decode: Row, *, never_nil: bool = False) -> S
 
     def encoded(reply: Reply, request: Any) -> Any:
         found = encoded_list(encode, reply.value)
-        if found is None and (never_nil or getattr(request, "filter", "")):
+        filtered = request is not None and request.filter != ""
+        if found is None and (never_nil or filtered):
             found = []
         return _with_meta(reply, {name: found})
 

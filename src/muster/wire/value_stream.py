@@ -7,16 +7,22 @@ Source: reference of the RPC wire, section 3; of the Raft wire, section 1.
 """
 
 from itertools import pairwise
+from typing import Any, Final
 
 import msgpack
 
 from muster.model.errors import DecodeError
+from muster.wire.msgpack import unpack
 from muster.wire.raw_maps import UNPACKING_ERRORS
 
 _KEPT = 1 << 20
 """Bytes above which a reader's memory is given back, since the library's never shrinks by itself."""
 _FED = 1 << 31
 """The library's own limit, which nothing reaches: the stream has its own."""
+
+MAXIMUM_DEPTH: Final = 400
+"""The deepest nesting of a value that is read: what comes deeper could not be written again."""
+_CONTAINERS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
 
 class ValueStream:
@@ -96,3 +102,18 @@ def split_values(data: bytes) -> list[bytes]:
     except UNPACKING_ERRORS as error:
         raise DecodeError(f"msgpack: {error or type(error).__name__}") from error
     return [data[start:end] for start, end in pairwise(ends)]
+
+
+def read_value(data: bytes) -> Any:
+    """What one measured value means; `DecodeError` if it is nested too deeply."""
+    value = unpack(data)
+    if len(data) - len(data.translate(None, _CONTAINERS)) > MAXIMUM_DEPTH and _is_deep(value):
+        raise DecodeError(f"msgpack: nested more than {MAXIMUM_DEPTH} deep")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAXIMUM_DEPTH):
+        level = [inner for outer in level if type(outer) in (list, dict) for inner in (outer.values() if type(outer) is dict else outer)]
+    return bool(level)

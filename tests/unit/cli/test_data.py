@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.model.base64_text import InvalidBase64, decode
 from muster.cli.child import StartFailed, complaint, start
 from muster.cli.columns import columns
 from muster.cli.kv_exported import ExportedEntry, InvalidExport, entries
 from muster.cli.service_files import InvalidServiceFile, api_name, services
 from muster.cli.snapshot_file import InvalidSnapshot, verify
 from muster.client.go_json import dumps
+from muster.model.base64_text import InvalidBase64, decode
 
 
 @given(st.binary())

@@ -113,6 +113,8 @@ class Network:
             heapq.heappush(self._queue, (self.now + 0.2, self._count, sender, to, ("unreachable", message.request)))
         elif lost and isinstance(message, tuple):
             heapq.heappush(self._queue, (self.now + 0.2, self._count, to, sender, InstallSnapshotResponse(message[0].term, False)))
+        elif lost and isinstance(message, InstallSnapshotResponse):  # the connection broke: the sender knows
+            heapq.heappush(self._queue, (self.now + 0.2, self._count, sender, to, InstallSnapshotResponse(0, False)))
         elif not lost:
             heapq.heappush(self._queue, (self.now + delay, self._count, sender, to, message))
 

@@ -9,13 +9,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from consensus_parts import Remembering
 
+from muster.model.errors import MusterError
 from muster.program.clock import SystemClock
 from muster.raft.membership import Configuration, Member
 from muster.raft.timing import Timing
 from muster.server.consensus import Consensus
 from muster.server.raft_snapshots import SnapshotPolicy
 from muster.storage.raft_storage import RaftStorage, in_memory
-from muster.transport.listener import RAFT, RpcListener
+from muster.transport.listener import RpcListener
 from muster.transport.raft import RaftTransport
 
 QUICK = Timing(heartbeat_timeout=0.4, election_timeout=0.4, lease_timeout=0.2, commit_timeout=0.02)
@@ -36,7 +37,7 @@ class Peer:
         clock = SystemClock()
         host, port = (HOST, 0) if not self.address else (HOST, int(self.address.rpartition(":")[2]))
         self.listener = RpcListener(clock)
-        await self.listener.listen(host, port, {RAFT: lambda: self.transport.connection()})
+        await self.listener.listen(host, port, {0x01: lambda: self.transport.connection()})
         self.address = f"{HOST}:{self.listener.ports[0]}"
         self.transport = RaftTransport(self.address, clock, address_of=self._address_of, identity_of=self._identity_of)
         self.state = Remembering()
@@ -143,8 +144,15 @@ class Cluster:
 
     async def leader(self) -> Peer:
         """The one that leads and has committed an entry of its term."""
-        await self.until(lambda: any(peer.consensus.lease_valid() for peer in self.leaders()))
-        return next(peer for peer in self.leaders() if peer.consensus.lease_valid())
+        async with asyncio.timeout(20.0):
+            while True:
+                await self.until(lambda: bool(self.leaders()))
+                peer = max(self.leaders(), key=lambda peer: peer.consensus.term)
+                try:
+                    await peer.consensus.barrier()
+                except MusterError:
+                    continue
+                return peer
 
     async def level(self) -> None:
         """Until every running server has applied the same."""

@@ -65,8 +65,19 @@ class InstantConsensus:
         self.contact: float | None = 0.02
         self.leader_elsewhere = ""
 
+    @property
+    def applied_index(self) -> int:
+        return self.last_index
+
+    @property
+    def commit_index(self) -> int:
+        return self.last_index
+
     def is_empty(self) -> bool:
         return False
+
+    def know_pre_votes(self, identities: Iterable[str]) -> None:
+        self.pre_voters = list(identities)
 
     def last_contact(self) -> float | None:
         return 0.0 if self.leads else self.contact

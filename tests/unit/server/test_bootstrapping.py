@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from cluster_parts import Answer, Network, address, client, identity, server
+from pool_parts import Answer, Network, address, client, identity, server
 from server_parts import InstantConsensus, LoopClock, Parts, VirtualLoop, turns
 
 from muster.gossip.effects import Member, MemberJoined, MemberStatus
@@ -42,7 +43,7 @@ class EmptyConsensus(InstantConsensus):
 class Founding:
     """One server, number 1, that expects others; the pool is what the test makes of it."""
 
-    def __init__(self, loop: VirtualLoop, expect: int) -> None:
+    def __init__(self, loop: VirtualLoop, expect: int, started: bool) -> None:
         self.network = Network()
         self.members: list[Member] = [server(1, expect=str(expect))]
         self.parts = Parts(loop, bootstrap_expect=expect, members=lambda: self.members, forwarding=self.network)
@@ -50,6 +51,8 @@ class Founding:
         self.parts.server.context.consensus = self.parts.consensus
         self.consensus: EmptyConsensus = self.parts.consensus
         self.clock: LoopClock = self.parts.clock
+        if started:
+            self.parts.server.start()
 
     def answers(self, *numbers: int, value: Answer = None) -> None:
         for number in numbers:
@@ -70,11 +73,11 @@ class Founding:
         return {one.identity: (one.address, one.suffrage) for one in configuration.members}
 
 
-def expecting(expect: int, test: Callable[[Founding], Awaitable[None]]) -> None:
+def expecting(expect: int, test: Callable[[Founding], Awaitable[None]], started: bool = True) -> None:
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
     try:
-        founding = Founding(loop, expect)
+        founding = Founding(loop, expect, started)
         loop.run_until_complete(asyncio.wait_for(test(founding), 1_000_000))  # type: ignore[arg-type]  # a coroutine
         founding.parts.server.stop()
         loop.run_until_complete(turns())
@@ -105,11 +108,23 @@ def test_the_last_one_that_is_expected_makes_all_write_the_same_configuration() 
 
 def test_a_single_server_that_expects_itself_founds_at_once() -> None:
     async def body(founding: Founding) -> None:
-        founding.parts.server.bootstrapping.look()
+        founding.parts.server.start()
         await turns()
         assert founding.founded == {identity(1): (address(1), VOTER)}
 
-    expecting(1, body)
+    expecting(1, body, started=False)
+
+
+def test_nothing_is_founded_before_consensus_knows_its_disk() -> None:
+    async def body(founding: Founding) -> None:
+        founding.answers(2, 3)
+        await founding.joins(ready(2), ready(3))
+        assert founding.founded is None
+        founding.parts.server.start()
+        await turns(20)
+        assert founding.founded == ALL
+
+    expecting(3, body, started=False)
 
 
 def test_whoever_expects_nobody_founds_nothing() -> None:
@@ -188,7 +203,7 @@ def test_a_server_that_takes_part_in_something_ends_it_for_good() -> None:
         founding.answers(2, 3, 4)
         await founding.joins(ready(4))
         assert founding.founded is None
-        assert founding.parts.server.bootstrapping.done
+        assert founding.parts.server._bootstrapping.done
 
     expecting(3, body)
 
@@ -218,8 +233,22 @@ def test_a_server_that_does_not_answer_is_asked_again_after_1_2_4_8_16_and_32_se
         await asyncio.sleep(62.5)
         assert founding.founded is None, "it may be part of something"
         await asyncio.sleep(1)
-        assert [later - earlier for earlier, later in zip(times, times[1:])] == pytest.approx([1, 2, 4, 8, 16, 32])
+        assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([1, 2, 4, 8, 16, 32])
         assert founding.founded == ALL, "who is there is looked at anew"
+
+    expecting(3, body)
+
+
+def test_a_server_that_is_silent_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def body(founding: Founding) -> None:
+        founding.answers(2)
+        await founding.joins(ready(2), ready(3))
+        await asyncio.sleep(5)
+        founding.answers(3)
+        assert founding.founded is None
+        await asyncio.sleep(7)
+        assert founding.founded == ALL
+        assert "server=n3 retry=1s error=no answer" in caplog.text
 
     expecting(3, body)
 
@@ -230,7 +259,7 @@ def test_a_server_that_fails_meanwhile_is_waited_for() -> None:
         founding.answers(3, value=CannotConnect("dial tcp: refused"))
         await founding.joins(ready(2), ready(3))
         founding.members[-1] = ready(3, status=MemberStatus.FAILED)
-        founding.parts.server.context.servers.changed()
+        founding.parts.server.context.servers.changed(founding.members[-1])
         await asyncio.sleep(200)
         assert founding.founded is None
         founding.answers(3)

@@ -1,6 +1,7 @@
 """Several servers over real connections: they elect, replicate, lose a leader, come back, catch up and change."""
 
 import asyncio
+import random
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cluster_parts import Cluster
 from test_consensus import scenario
 
-from muster.model.errors import NoLeader, Rejected
+from muster.model.errors import MusterError, NoLeader, Rejected
 from muster.raft.membership import NONVOTER, VOTER
 from muster.server.commit_batch import LeadershipLost
 
@@ -46,9 +47,9 @@ async def test_the_loss_of_the_leader_costs_nothing_that_was_acknowledged_and_it
 @scenario
 async def test_five_servers_survive_the_loss_of_two():
     async with Cluster("a", "b", "c", "d", "e") as cluster:
-        for round in range(2):
+        for number in range(2):
             leader = await cluster.leader()
-            await leader.put(str(round))
+            await leader.put(str(number))
             await cluster.stop(leader.name)
         leader = await cluster.leader()
         await leader.put("2")
@@ -206,3 +207,50 @@ async def test_after_the_loss_of_the_leader_pre_votes_elect_another_within_the_e
         await cluster.stop(leader.name)
         await cluster.leader()
         assert loop.time() - began < leader.timing.heartbeat_timeout + leader.timing.election_timeout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@scenario
+async def test_while_servers_die_and_return_under_load_nothing_acknowledged_is_lost_or_applied_twice(seed):
+    chance, names = random.Random(seed), ["a", "b", "c", "d", "e"]
+    async with Cluster(*names) as cluster:
+        acknowledged: list[str] = []
+        load = [asyncio.create_task(_write(cluster, f"{worker}", acknowledged)) for worker in range(8)]
+        for _ in range(12):
+            match chance.randrange(4):
+                case 0 if len(cluster.running) > 3:
+                    await cluster.stop(chance.choice(sorted(cluster.running)))
+                case 1 if len(cluster.running) < 5:
+                    await cluster.start(chance.choice([name for name in names if name not in cluster.running]))
+                case 2:
+                    await (await cluster.leader()).consensus.snapshot_now()
+                case _ if cluster.leaders():
+                    await asyncio.gather(cluster.leaders()[0].consensus.transfer_leadership(), return_exceptions=True)
+            before = len(acknowledged)
+            await cluster.until(lambda before=before: len(acknowledged) > before + 20)
+        for task in load:
+            task.cancel()
+        for name in set(names) - cluster.running:
+            await cluster.start(name)
+        await (await cluster.leader()).put("last")
+        await cluster.level()
+        applied = list(cluster.live()[0].state.applied.values())
+        assert set(acknowledged) <= set(applied)
+        assert len(applied) == len(set(applied))
+
+
+async def _write(cluster: Cluster, worker: str, acknowledged: list[str]) -> None:
+    """One client: a new value each time, to whoever leads; what fails is in doubt and not repeated."""
+    number = 0
+    while True:
+        number += 1
+        leaders = cluster.leaders()
+        try:
+            async with asyncio.timeout(2.0):
+                await (await cluster.leader() if not leaders else leaders[0]).put(f"{worker}-{number}")
+        except (MusterError, TimeoutError):
+            await asyncio.sleep(0.01)
+        else:
+            acknowledged.append(f"{worker}-{number}")
+            cluster.changed()

@@ -1,10 +1,11 @@
 """Calls on a server that does not lead: passed on, held, tried again, refused, and answered from an old view."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from cluster_parts import Network, address, server
+from pool_parts import Network, address, server
 from server_parts import DC, Parts, run, turns, waiting
 
 from muster.gossip.effects import MemberFailed, MemberJoined
@@ -152,7 +153,7 @@ def test_no_cluster_leader_is_tried_again_for_seven_seconds_in_random_steps() ->
         with pytest.raises(RemoteError, match="rpc error making call: No cluster leader"):
             await parts.server.call("KVS.Apply", WRITE)
         assert 7.0 <= parts.clock.monotonic() - start <= 7.01
-        steps = [later - earlier for earlier, later in zip(times, times[1:])]
+        steps = [later - earlier for earlier, later in pairwise(times)]
         assert max(steps) <= 0.4375 + 1e-6
         assert len(set(steps)) > len(steps) / 2, "they come by chance"
         assert 16 < len(times) < 80
@@ -299,6 +300,19 @@ def test_leaving_ends_what_is_held_and_refuses_what_comes() -> None:
     follow(body, leader=0)
 
 
+def test_a_call_that_fails_at_the_leader_while_this_server_leaves_is_not_held() -> None:
+    async def body(parts: Parts, network: Network) -> None:
+        outcome = waiting(parts.server.call("KVS.Get", READ))
+        parts.server._refuse()
+        network.pending[0].set_exception(RemoteError("No cluster leader"))
+        start = parts.clock.monotonic()
+        with pytest.raises(RemoteError):
+            await outcome
+        assert parts.clock.monotonic() == start
+
+    follow(body)
+
+
 def test_a_client_that_goes_away_ends_its_call_at_the_leader() -> None:
     async def body(parts: Parts, network: Network) -> None:
         outcome = waiting(parts.server.call("KVS.Get", READ))
@@ -346,25 +360,6 @@ def test_a_consistent_read_that_loses_its_leader_goes_to_the_next_one() -> None:
         confirmed.set_exception(NoLeader())
         network.answers[address(2), "KVS.Get"] = Reply(value="theirs")
         assert (await outcome).value == "theirs"
-
-    run(body, members=lambda: [server(1), server(2)], forwarding=network, **QUIET)
-
-
-def test_a_write_that_consensus_took_nothing_of_is_held() -> None:
-    network = Network()
-
-    async def body(parts: Parts) -> None:
-        def refuses(*_: Any) -> asyncio.Future[object]:
-            parts.consensus.leads = False
-            parts.server.leadership(False)
-            led_by(parts, 2)
-            future: asyncio.Future[object] = parts.loop.create_future()
-            future.set_exception(NoLeader())
-            return future
-
-        parts.consensus.commit = refuses  # type: ignore[method-assign]
-        network.answers[address(2), "KVS.Apply"] = Reply(value=True)
-        assert (await parts.server.call("KVS.Apply", WRITE)).value is True
 
     run(body, members=lambda: [server(1), server(2)], forwarding=network, **QUIET)
 

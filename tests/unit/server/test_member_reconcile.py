@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from cluster_parts import client, identity, server
+from pool_parts import client, identity, server
 from server_parts import DC, Parts, run, turns
 
 from muster.gossip.effects import (
@@ -193,6 +193,18 @@ def test_a_failed_member_turns_critical_and_keeps_what_is_on_it() -> None:
     led(body, client("c1"))
 
 
+def test_a_member_that_stays_failed_is_written_once() -> None:
+    async def body(parts: Parts, pool: Pool) -> None:
+        pool.becomes(MemberFailed, client("c1", FAILED))
+        await settled()
+        before = parts.index
+        pool.becomes(MemberFailed, client("c1", FAILED, at="10.0.0.2"))
+        await asyncio.sleep(200)
+        assert parts.index == before
+
+    led(body, client("c1"))
+
+
 def test_a_failed_member_that_returns_passes_again() -> None:
     async def body(parts: Parts, pool: Pool) -> None:
         pool.becomes(MemberFailed, client("c1", FAILED))
@@ -262,12 +274,14 @@ def test_a_member_that_is_gone_takes_everything_with_it(event: type, member: Mem
 @pytest.mark.parametrize("event", [MemberLeft, MemberReaped])
 def test_this_server_never_deregisters_itself(event: type) -> None:
     async def body(parts: Parts, pool: Pool) -> None:
+        parts.consensus.configuration = parts.consensus.configuration.with_voter(identity(2), "127.0.0.2:8300")
+        parts.consensus.configurations.clear()
         pool.becomes(event, server(1, LEFT))
         await settled()
         assert "n1" in nodes(parts)
         assert parts.consensus.configurations == []
 
-    led(body)
+    led(body, server(2))
 
 
 def test_a_node_that_was_forgotten_while_nobody_led_goes_once_it_has_been_unknown_for_long() -> None:
@@ -306,7 +320,7 @@ def test_nodes_of_other_origin_are_left_alone() -> None:
 def test_a_leader_whose_pool_is_not_open_deregisters_nobody() -> None:
     async def body(parts: Parts, pool: Pool) -> None:
         pool.members.clear()
-        parts.server.context.servers.changed()
+        parts.server.context.servers.changed(server(1))
         await asyncio.sleep(2000)
         assert nodes(parts) == {"n1", "c1"}
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from cluster_parts import address, identity, peer, server
+from pool_parts import address, identity, peer, server
 from server_parts import DC, NODE_ID, Parts, run
 from test_member_reconcile import Pool, led, settled
 

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from cluster_parts import server
+from pool_parts import server
 
 from muster.gossip.effects import MemberStatus
 from muster.server.routing import Routing, Way
 from muster.server.server_members import ServerMembers
 
+OWN = "127.0.0.1:8300"
 OTHER = "127.0.0.2:8300"
 
 
@@ -34,7 +35,9 @@ NEW: dict[str, Any] = {}
 
 CASES = [
     pytest.param({"leads": True, "heard": 0.0}, "dc1", False, True, Way.HERE, "", id="a ready leader answers"),
-    pytest.param({"leads": True, "heard": 0.0}, "dc1", False, False, Way.HOLD, "", id="a leader that is not ready yet lets it wait"),
+    pytest.param(
+        {"leads": True, "leader": OWN, "heard": 0.0}, "dc1", False, False, Way.HOLD, "", id="a leader that is not ready yet lets it wait"
+    ),
     pytest.param({"leads": True, "heard": 0.0}, "dc1", True, False, Way.STALE, "", id="but not a stale read"),
     pytest.param(FOLLOWS, "dc1", False, False, Way.LEADER, OTHER, id="a follower passes it on"),
     pytest.param(FOLLOWS, "dc1", True, False, Way.STALE, "", id="a follower answers a stale read"),

@@ -1,7 +1,7 @@
 """Which members of the pool are servers, and where they are reached."""
 
 import pytest
-from cluster_parts import VERSIONS, client, identity, server
+from pool_parts import VERSIONS, client, identity, server
 
 from muster.gossip.effects import Member, MemberStatus
 from muster.server.server_members import ServerMembers, own_member, peer_of
@@ -16,6 +16,13 @@ def test_a_servers_tags_say_who_it_is_and_where_it_is_reached() -> None:
     assert (found.build, found.raft_version, found.expect, found.bootstrap, found.is_voter_candidate) == ("1.8.7", 3, 3, False, False)
 
 
+@pytest.mark.parametrize("port", ["0", "-1"])
+def test_a_server_that_others_cannot_reach_is_a_server(port: str) -> None:
+    found = peer_of(server(2, port=port))
+    assert found is not None
+    assert found.port == int(port)
+
+
 def test_an_address_of_version_6_is_written_as_raft_writes_it() -> None:
     found = peer_of(Member("n", endpoint("fd00::2", 8301), server(2).tags, MemberStatus.ALIVE, VERSIONS))
     assert found is not None
@@ -28,7 +35,7 @@ def test_an_address_of_version_6_is_written_as_raft_writes_it() -> None:
         pytest.param(client("c1"), id="a client agent"),
         pytest.param(server(2, role="other"), id="another role"),
         pytest.param(server(2, port="x"), id="a port that is no number"),
-        pytest.param(server(2, port="0"), id="port 0"),
+        pytest.param(server(2, port="-2"), id="a negative port"),
         pytest.param(server(2, port="70000"), id="a port beyond 65535"),
         pytest.param(server(2, port="٣٠٠"), id="digits of another script"),
         pytest.param(server(2, vsn=""), id="without a version"),
@@ -66,9 +73,32 @@ def test_a_server_that_moved_is_found_by_its_id_at_its_new_address() -> None:
     servers = ServerMembers(lambda: members, "dc1")
     assert servers.address_of(identity(2)) == "127.0.0.2:8300"
     members[0] = server(2, at="127.0.0.9")
-    servers.changed()
+    servers.changed(members[0])
     assert servers.address_of(identity(2)) == "127.0.0.9:8300"
     assert servers.address_of("nobody") == ""
+
+
+def test_a_server_that_becomes_a_client_is_one_no_more() -> None:
+    members = [server(2)]
+    servers = ServerMembers(lambda: members, "dc1")
+    assert len(servers.all()) == 1
+    members[0] = client("n2")
+    servers.changed(members[0])
+    assert servers.all() == []
+
+
+def test_changes_of_clients_do_not_have_the_servers_gathered_anew() -> None:
+    looked: list[int] = []
+
+    def members() -> list[Member]:
+        looked.append(1)
+        return [server(1), client("c1")]
+
+    servers = ServerMembers(members, "dc1")
+    for _ in range(10):
+        servers.all()
+        servers.changed(client("c1"))
+    assert len(looked) == 1
 
 
 def test_without_a_pool_a_server_knows_itself() -> None:

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from pool_parts import identity, server
 from server_parts import DC, Parts, run, turns, waiting
 
+from muster.gossip.effects import MemberUpdated
 from muster.model.catalog import HealthCheck, NodeService, ServiceConnect
 from muster.model.coordinates import Coordinate
 from muster.model.errors import MusterError, NoLeader, NoPathToDatacenter, Rejected
@@ -225,6 +227,21 @@ def test_another_datacenter_cannot_be_reached(method: str, request_: Any) -> Non
             parts.server.call(method, request_)
 
     run(body)
+
+
+def test_pre_votes_are_asked_of_those_who_show_that_they_know_them() -> None:
+    members = [server(1, muster_prevote="1"), server(2), server(3, muster_prevote="1")]
+
+    async def body(parts: Parts) -> None:
+        parts.server.member_event(MemberUpdated(members[1]))
+        assert not hasattr(parts.consensus, "pre_voters"), "consensus has not started yet"
+        parts.server.start()
+        assert parts.consensus.pre_voters == [identity(1), identity(3)]
+        members[1] = server(2, muster_prevote="1")
+        parts.server.member_event(MemberUpdated(members[1]))
+        assert parts.consensus.pre_voters == [identity(n) for n in (1, 2, 3)]
+
+    run(body, members=lambda: members)
 
 
 def test_status_needs_no_datacenter() -> None:

@@ -14,7 +14,9 @@ from muster.model.errors import NoLeader, Rejected
 from muster.transport import snapshot_client, snapshot_rpc
 from muster.transport.rpc_errors import CannotConnect, ConnectionLost, RemoteError
 from muster.transport.rpc_pool import RpcPool
+from muster.transport.snapshot_rpc import RestoreRequest
 from muster.wire.replies import Reply
+from muster.wire.requests import DatacenterRequest
 from muster.wire.snapshot_rpc import SnapshotRequest, SnapshotResponse, encode_head
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "rpc" / "snapshot-rpc.json").read_text())
@@ -134,17 +136,40 @@ async def test_a_refusal_is_its_text() -> None:
             await snapshot_client.restore(server.address, "dc1", ARCHIVE)
 
 
-async def test_an_archive_beyond_the_limit_is_refused_before_it_is_all_sent() -> None:
+@pytest.mark.parametrize("size", [pytest.param(200_000, id="little more"), pytest.param(40_000_000, id="much more")])
+async def test_an_archive_beyond_the_limit_is_refused_in_words(size: int) -> None:
     async with serving(largest_archive=100_000) as server:
         taken = Taken(server)
         with pytest.raises(RemoteError, match="larger than 100000 bytes"):
-            await snapshot_client.restore(server.address, "dc1", ARCHIVE[:200_000])
+            await snapshot_client.restore(server.address, "dc1", bytes(size))
         assert taken.request is None
 
 
-async def test_an_unknown_operation_is_refused_in_words() -> None:
-    async with serving() as server, connected(server, b"\x05" + encode_head(SnapshotRequest(op=2))) as connection:
-        assert b"unrecognized snapshot op '\\x02'" in await connection.closed()
+async def test_a_disk_that_does_not_take_the_archive_is_named() -> None:
+    async with serving(folder="/nowhere") as server:
+        with pytest.raises(RemoteError, match=r"cannot keep the archive: .*No such file"):
+            await snapshot_client.restore(server.address, "dc1", ARCHIVE)
+
+
+@pytest.mark.parametrize(("operation", "shown"), [(2, "'\\x02'"), (65, "'A'"), (300, "'Ĭ'"), (-1, "%!q(structs.SnapshotOp=-1)")])
+async def test_an_unknown_operation_is_refused_in_the_words_of_a_real_server(operation: int, shown: str) -> None:
+    async with serving() as server, connected(server, b"\x05" + encode_head(SnapshotRequest(op=operation))) as connection:
+        answer = encode_head(SnapshotResponse(error=f"unrecognized snapshot op {shown}"))
+        assert await connection.closed() == answer
+
+
+async def test_snapshots_are_methods_of_the_pool() -> None:
+    async with serving() as server:
+        saving(server, cut())
+        pool, taken = RpcPool(), Taken(server)
+        reply = await pool.call(server.address, "Snapshot.Save", DatacenterRequest(datacenter="dc1", token="t", allow_stale=True))
+        archive = await whole(reply)
+        await pool.call(server.address, "Snapshot.Restore", RestoreRequest(archive=archive, datacenter="dc1", token="t"))
+        assert taken.content == ARCHIVE
+        assert [(method, request.datacenter, request.token) for method, request, _ in server.asked] == [
+            ("Snapshot.Save", "dc1", "t"),
+            ("Snapshot.Restore", "dc1", "t"),
+        ]
 
 
 async def test_an_archive_that_breaks_off_while_it_is_made_ends_short() -> None:

@@ -58,6 +58,7 @@ class Host:
         self.life += 1
         self._forget_work()
         self.paused = self.clogged = False
+        self.clock.wake()
         self.process = self.make(self)
         self.reschedule()
 

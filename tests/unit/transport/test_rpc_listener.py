@@ -7,31 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
+from rpc_parts import Clock, Metrics, settled, turns
 
 from muster.transport.listener import Route, RpcListener
 
 SPOKEN = 0x04
-
-
-class Clock:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-
-class Metrics:
-    def __init__(self) -> None:
-        self.counts: dict[str, float] = {}
-
-    def increment(self, name: str, value: float = 1, /) -> None:
-        self.counts[name] = self.counts.get(name, 0) + value
-
-    def sample(self, name: str, milliseconds: float, /) -> None: ...
-    def gauge(self, name: str, value: float, /) -> None: ...
+OPENED: list[asyncio.StreamWriter] = []
+"""What the test that runs has opened."""
 
 
 class Echo(asyncio.Protocol):
@@ -55,10 +37,15 @@ async def listening(routes: dict[int, Route] | None = None, **options: Any) -> A
         yield listener
     finally:
         listener.close()
+        while OPENED:
+            OPENED.pop().transport.abort()
+        await settled()
 
 
 async def connect(listener: RpcListener, source: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", listener.ports[0], local_addr=(source, 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.ports[0], local_addr=(source, 0))
+    OPENED.append(writer)
+    return reader, writer
 
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
@@ -85,6 +72,15 @@ async def test_the_first_byte_chooses_and_the_rest_reaches_the_protocol(pieces: 
             await writer.drain()
         assert await reader.readexactly(5) == b"hello"
         writer.close()
+
+
+async def test_a_connection_of_raft_is_counted_as_handed_over() -> None:
+    metrics = Metrics()
+    async with listening({0x01: Echo}, metrics=metrics) as listener:
+        reader, writer = await connect(listener)
+        writer.write(b"\x01x")
+        assert await reader.readexactly(1) == b"x"
+        assert metrics.counts == {"rpc.accept_conn": 1, "rpc.raft_handoff": 1}
 
 
 @pytest.mark.parametrize("first", [pytest.param(byte, id=f"{byte:02x}") for byte in (0x02, 0x03, 0x06, 0x07, 0x08, 0x09, 0x16, 0xFF)])
@@ -131,8 +127,7 @@ async def test_an_address_may_hold_only_so_many_connections() -> None:
         assert await other.readexactly(1) == b"y", "another address is not concerned"
         assert metrics.counts == {"rpc.accept_conn": 4}
         held[0][1].close()
-        while listener.connections > 3:
-            await asyncio.sleep(0)
+        await turns(lambda: listener.connections <= 3)
         again, writer = await connect(listener)
         writer.write(b"\x04z")
         assert await again.readexactly(1) == b"z", "one that ended makes room"
@@ -166,8 +161,7 @@ async def test_one_that_is_gone_before_its_first_byte_leaves_nothing() -> None:
             _, writer = await connect(listener)
             writer.close()
             await writer.wait_closed()
-        while listener.connections:
-            await asyncio.sleep(0)
+        await turns(lambda: listener.connections == 0)
 
 
 async def test_a_taken_port_is_an_os_error() -> None:
