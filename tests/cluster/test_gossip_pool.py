@@ -153,11 +153,10 @@ def test_a_host_that_comes_back_with_another_address_gets_one_message_that_says_
     pool, mover = moved
     for agent in pool.others(mover):
         assert address_of(agent, mover.node) == mover.host.address
-    for agent in (pool.server, mover):
-        agent.until(lambda: conflicts(agent), 5, "it says what conflicts")
-        assert len(conflicts(agent)) == 1, "as often as it is tried, it is said once"
-        assert f"'{mover.node}'" in conflicts(agent)[0]
-    assert all(address in conflicts(pool.server)[0] for address in (mover.host.address, mover.new_address))
+    pool.server.until(lambda: conflicts(pool.server), 5, "it says what conflicts")
+    assert len(conflicts(pool.server)) == 1, "as often as it is tried, it is said once"
+    assert all(word in conflicts(pool.server)[0] for word in (f"'{mover.node}'", mover.host.address, mover.new_address))
+    assert len(conflicts(mover)) <= 1  # it hears of the other only if that is not suspected yet
 
 
 def test_everyone_sees_everyone_with_the_same_tags(pool):
@@ -167,20 +166,25 @@ def test_everyone_sees_everyone_with_the_same_tags(pool):
         for other in pool.all:
             address, port, tags = found[other.node]
             assert (address, port) == (other.host.address, 8301)
-            assert tags == other.json("/v1/agent/self")["Member"]["Tags"]
+            assert visible(tags) == other.json("/v1/agent/self")["Member"]["Tags"]
             assert tags["role"] == ("consul" if other is pool.server else "node")
 
 
+def visible(tags: dict[str, str]) -> dict[str, str]:
+    """What the API of Muster shows of the tags: not those by which its servers know each other."""
+    return {name: value for name, value in tags.items() if not name.startswith("muster_")}
+
+
 def test_an_event_fired_at_one_agent_reaches_all(pool):
-    # Consul's clients hand events to a server by RPC and cannot fire any here; events of real Serf agents are tested with those.
-    pool.fire(pool.server, "from-server")
-    pool.fire(pool.muster[0], "from-client")
-    assert [event["Payload"] for event in pool.consul[0].json("/v1/event/list?name=from-client")] == ["cGF5bG9hZA=="]
+    for agent in (pool.server, pool.muster[0], pool.consul[0]):  # a client of Consul's hands its event to the server, which fires it
+        pool.fire(agent, f"from-{agent.node}")
+        for other in pool.all:
+            assert [event["Payload"] for event in other.json(f"/v1/event/list?name=from-{agent.node}")] == ["cGF5bG9hZA=="]
 
 
-def test_killed_members_fail_in_time_are_forced_out_and_come_back_from_their_snapshots(pool):
-    forced, pruned = pool.consul[0], pool.muster[1]
-    dead = (forced, pruned)
+def test_killed_members_fail_in_time_and_come_back_by_their_snapshots_even_if_forced_out(pool):
+    forced, failed = pool.muster[1], pool.consul[0]
+    dead = (forced, failed)
     living = pool.others(*dead)
     pool.fire(pool.server, "before-the-kill")  # Consul writes what it has of its snapshot when there is more
     until_all(dead, known_by_snapshot, 10, "has written its snapshot")
@@ -191,17 +195,15 @@ def test_killed_members_fail_in_time_are_forced_out_and_come_back_from_their_sna
     for agent, other in itertools.product(living, dead):
         assert agent.saw("MemberFailed", other.node, killed) >= killed + SHORTEST_SUSPICION, f"{agent.node} accused {other.node} too early"
 
-    pool.muster[0].run("force-leave", forced.node)
+    # Nobody tells them whom to join. Consul's is not forced out: its Serf does not say that it is back, and may be held for leaving then.
+    failed.start()
+    until_all_see([*living, failed], "alive", [failed.node], HEALED)
+    pool.consul[1].run("force-leave", forced.node)
     until_all_see(living, "left", [forced.node], HEALED)
-    living[-1].run("force-leave", "-prune", pruned.node)
-    until_all_see(living, "gone", [pruned.node], HEALED)
-
-    # Nobody tells them whom to join, and nobody looks for them: who left or is gone is not reconnected to. One after the other: a member of
-    # Serf's that comes back by its snapshot says no word of it, and who hears of it first that it had left holds it for leaving.
-    for agent in dead:
-        agent.start()
-        until_all_see([*living, agent], "alive", [agent.node], HEALED)
+    forced.start()
     until_all_see(pool.all, "alive", pool.names(), HEALED)
+    for agent in dead:
+        assert "Re-joined to previously known node" in agent.log()
 
 
 def known_by_snapshot(agent: PoolAgent) -> set[str]:
@@ -209,7 +211,7 @@ def known_by_snapshot(agent: PoolAgent) -> set[str]:
     return {line.split()[1] for line in lines if line.startswith("alive: ")} - {agent.node}
 
 
-def test_members_that_leave_are_seen_as_left_and_can_come_again(pool):
+def test_members_that_leave_are_seen_as_left_are_pruned_and_can_come_again(pool):
     leaving = (pool.muster[2], pool.consul[1])
     staying = pool.others(*leaving)
     for agent in leaving:
@@ -218,6 +220,8 @@ def test_members_that_leave_are_seen_as_left_and_can_come_again(pool):
     until_all_see(staying, "left", [agent.node for agent in leaving], HEALED)
     for agent in leaving:
         assert agent.process.wait(15) == 0
+    pool.muster[0].run("force-leave", "-prune", leaving[0].node)
+    until_all_see(staying, "gone", [leaving[0].node], HEALED)
 
     for agent in leaving:
         agent.start()
@@ -276,6 +280,8 @@ def test_a_host_that_comes_back_with_another_name_is_told_what_conflicts_until_t
     assert len(conflicts(renamed)) == 1, renamed.log()
 
     until_all_see(staying, "failed", [old], latest_failure(len(pool.all)))
+    pool.consul[0].run("force-leave", "-prune", old)
+    until_all_see(staying, "gone", [old], HEALED)
     renamed.run("join", *(agent.host.address for agent in staying))
     until_all_see(pool.all, "alive", pool.names(), HEALED)
     pool.stop()

@@ -95,6 +95,8 @@ class Agent:
         self.aliases = Aliases(self.registrar, self.call, config.datacenter)
         self.pools = Pools(config, self.node_id, clock, chance, self.metrics)
         self.pools.lan_listeners.append(self._heard)
+        self.leave_pools: Callable[[], Awaitable[None]] = self.pools.leave
+        """How this agent leaves its pools; a server does more than that."""
         self.sync = Synchronizer(self.local, lambda: self.identity, self.call, clock, chance, self.pools.alive_count)
         self.events = UserEvents()
         self.event_listeners: list[Callable[[UserEvent], None]] = []
@@ -294,7 +296,7 @@ class Agent:
             return
         self.leaving = True
         logger.info("Requesting shutdown by leaving")
-        await self.pools.leave()
+        await self.leave_pools()
         await self.on_leave()
 
     def reload(self) -> None:

@@ -10,11 +10,14 @@ from muster.agent.config.config import Config
 from muster.agent.identity import SEGMENT_META
 from muster.gossip.effects import Member, MemberStatus
 from muster.model.durations import format_duration
+from muster.server.server_members import PRE_VOTE_TAG
 from muster.transport.endpoints import host
 
 SPOKEN_VERSION = "1.8.7"
 """The version of Consul whose behaviour this agent has; clients decide by it what they may ask."""
 
+OWN_TAGS = "muster_"
+"""How the tags begin that Muster's servers show each other; the API shows those that Consul's would."""
 STATUS_NUMBERS = {MemberStatus.ALIVE: 1, MemberStatus.LEAVING: 2, MemberStatus.LEFT: 3, MemberStatus.FAILED: 4}
 _HIDDEN = ("ACLAgentMasterToken", "ACLAgentToken", "ACLMasterToken", "ACLReplicationToken", "ACLToken", "EncryptKey", "KeyFile")
 
@@ -36,6 +39,7 @@ def tags(config: Config, node_id: str, wan: bool = False) -> dict[str, str]:
     server = {
         **shared,
         "ft_fs": "1",
+        PRE_VOTE_TAG: "1",
         "port": str(config.ports.server),
         "raft_vsn": "3",
         "role": "consul",
@@ -56,7 +60,7 @@ def member(one: Member) -> dict[str, Any]:
         "Name": one.name,
         "Addr": host(one.endpoint),
         "Port": one.endpoint[1],
-        "Tags": dict(sorted(one.tags.items())),
+        "Tags": {name: value for name, value in sorted(one.tags.items()) if not name.startswith(OWN_TAGS)},
         "Status": STATUS_NUMBERS[one.status],
         "ProtocolMin": low,
         "ProtocolMax": high,

@@ -13,7 +13,6 @@ from muster.agent.config.config import Config
 from muster.agent.logging import configure
 from muster.agent.settings import log_settings
 from muster.agent.telemetry import dump
-from muster.model.durations import seconds
 from muster.model.errors import MusterError
 from muster.program import systemd
 from muster.program.pid_file import PidFile
@@ -132,15 +131,19 @@ class Life:
             logger.info("Gracefully shutting down agent...")
             self.drain = self.loop.create_task(self.running.agent.leave())
         else:
-            self._finish(FORCED_END if name == "interrupt" else 1)
+            self.drain = self.loop.create_task(self._stop(FORCED_END if name == "interrupt" else 1))
 
     async def leave(self) -> None:
-        """The pool was left: a server lets requests under way finish; then the process ends."""
+        """The pools were left: ends the process, once whoever asked for it has its answer."""
         self.ending = True
-        config = self.running.config
-        if config.server:
-            await asyncio.sleep(seconds(config.performance.leave_drain_time))
         self.loop.call_later(ANSWER_TIME, self._finish, 0)
+
+    async def _stop(self, status: int) -> None:
+        """Ends the process without leaving; a leader hands over first, so that no write waits for an election."""
+        try:
+            await self.running.hand_over()
+        finally:
+            self._finish(status)
 
     def fail(self, _error: MusterError) -> None:
         """The agent said why it cannot go on: ends the process."""

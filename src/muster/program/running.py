@@ -24,8 +24,8 @@ from muster.model.durations import seconds
 from muster.model.errors import ConfigurationError, MusterError
 from muster.program.clock import SystemClock
 from muster.program.data_lock import DataLock
-from muster.program.rpc_part import RpcPart
-from muster.program.server_part import ServerPart, open_storage
+from muster.program.server_part import ServerPart, open_storage, rpc_source
+from muster.storage.raft_storage import RaftStorage
 from muster.transport.rpc_pool import RpcPool
 
 logger = logging.getLogger("agent")
@@ -49,22 +49,35 @@ class RunningAgent:
         self.config = config = replace(config, node_id=node_id(config, self.random))
         self.metrics = Metrics(self.clock, telemetry_settings(config))
         self.metrics.sinks += sinks(config)
-        self.server_part = ServerPart(config, storage, self.clock, self.random, self.metrics, self._leadership) if storage else None
+        self.server_part = self._server_part(config, storage) if storage is not None else None
         self.remote: RemoteServers | None = None
         self.rpc_pool: RpcPool | None = None
-        self.rpc: RpcPart | None = None
         self.agent = Agent(config, self.clock, self.random, self._servers(config), self.metrics, self._read_config, self._leave, self._fail)
         if self.remote is not None:
             self.agent.pools.lan_listeners.append(self.remote.heard)
+        if self.server_part is not None:
+            self.agent.pools.lan_listeners.append(self.server_part.server.member_event)
+            self.agent.leave_pools = self._leave_as_server
         self.http: Listener | None = None
         self.dns: DnsServer | None = None
+
+    def _server_part(self, config: Config, storage: RaftStorage) -> ServerPart:
+        return ServerPart(
+            config,
+            storage,
+            self.clock,
+            self.random,
+            self.metrics,
+            self._leadership,
+            members=lambda: self.agent.pools.members(),
+            force_leave=lambda name: self.agent.pools.force_leave(name, prune=False),
+        )
 
     def _servers(self, config: Config) -> Servers:
         """The way to the servers: the one in this process, or those of the pool."""
         if self.server_part is not None:
-            self.rpc = RpcPart(config, self.clock, self.metrics, self.server_part.server.call, raft=None)
             return self.server_part.server
-        self.rpc_pool = RpcPool()
+        self.rpc_pool = RpcPool(source=rpc_source(config))
         limits = config.limits
         self.remote = RemoteServers(
             self.rpc_pool,
@@ -96,8 +109,8 @@ class RunningAgent:
     async def _open_rpc(self) -> None:
         """Before the pools, so that whoever hears of this server can call it."""
         try:
-            if self.rpc is not None:
-                await self.rpc.open()
+            if self.server_part is not None:
+                await self.server_part.open()
         except OSError as error:
             raise ConfigurationError(f"RPC: {error}; choose another port (ports.server) or address (bind_addr)") from error
 
@@ -134,9 +147,7 @@ class RunningAgent:
         if self.dns is not None:
             self.dns.close()
         if self.server_part is not None:
-            self.server_part.stop_answering()
-        if self.rpc is not None:
-            await self.rpc.close()
+            await self.server_part.stop_answering()
         if self.http is not None:
             await self.http.close()
         await self.agent.stop()
@@ -148,6 +159,16 @@ class RunningAgent:
         if self.server_part is not None:
             await self.server_part.stop()
         self._lock.release()
+
+    async def hand_over(self) -> None:
+        """Before a server stops without leaving: another one leads, if there is one that can."""
+        if self.server_part is not None:
+            await self.server_part.server.hand_over()
+
+    async def _leave_as_server(self) -> None:
+        """Hands over, leaves the pools, lets requests under way finish, and sees itself removed from Raft."""
+        assert self.server_part is not None
+        await self.server_part.server.leave(self.agent.pools.leave, seconds(self.config.performance.leave_drain_time))
 
     def _leadership(self, leads: bool) -> None:
         if leads:

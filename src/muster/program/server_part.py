@@ -3,14 +3,18 @@
 import asyncio
 import random
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from muster.agent.config.config import Config
 from muster.agent.telemetry import Metrics
+from muster.gossip.effects import Member
 from muster.model.clock import Clock
 from muster.model.durations import seconds
 from muster.model.errors import ConfigurationError, MusterError
 from muster.model.operator import AutopilotConfig, ConfigEntry
+from muster.program.rpc_part import RpcPart
 from muster.raft.timing import Timing
+from muster.server import peers_file
 from muster.server.consensus import Consensus
 from muster.server.raft_snapshots import SnapshotPolicy
 from muster.server.replicated_state import ReplicatedState
@@ -20,8 +24,12 @@ from muster.state.store import Store
 from muster.storage import data_directory, raft_storage
 from muster.storage.files import RealFiles
 from muster.storage.raft_storage import RaftStorage
+from muster.transport.raft import RaftTransport
+from muster.transport.rpc_pool import RpcPool
 
 GAUGE_PERIOD = 1.0  # seconds
+IDLE_TIME = 120.0  # seconds after which a server closes an unused connection to another
+IDLE_STREAMS = 64
 
 
 class ServerPart:
@@ -35,12 +43,17 @@ class ServerPart:
         chance: random.Random,
         metrics: Metrics,
         on_leadership: Callable[[bool], None],
+        members: Callable[[], list[Member]],
+        force_leave: Callable[[str], None],
     ) -> None:
+        """`members` and `force_leave` are the pool's; `on_leadership` is told when this server begins or ceases to lead."""
         state = ReplicatedState(Store())
         settings = server_settings(config)
-        self._metrics = metrics
+        self._config, self._storage, self._clock, self._metrics = config, storage, clock, metrics
         self._on_leadership = on_leadership
         self._gauges: asyncio.TimerHandle | None = None
+        self.pool = RpcPool(source=rpc_source(config), idle_time=IDLE_TIME, idle_streams=IDLE_STREAMS)
+        self.raft = RaftTransport(settings.rpc_address, clock, address_of=self._address_of, identity_of=self._identity_of, metrics=metrics)
         self.consensus = Consensus(
             identity=config.node_id,
             address=settings.rpc_address,
@@ -52,27 +65,58 @@ class ServerPart:
             policy=snapshot_policy(config),
             bootstrap=config.bootstrap or config.bootstrap_expect == 1 or config.dev,
             on_leadership=self._leadership,
+            on_leader=self._leader_changed,
+            peers=self.raft,
         )
-        self.server = Server(settings, state, self.consensus, clock, chance)
+        self.server = Server(settings, state, self.consensus, clock, chance, members=members, forwarding=self.pool, force_leave=force_leave)
+        self.raft.attach(self.consensus)
+        self.rpc = RpcPart(config, clock, metrics, self.server.call, self.raft.connection)
+
+    async def open(self) -> None:
+        """Accepts connections of others. `OSError` if the address is taken."""
+        await self.rpc.open()
 
     async def start(self) -> None:
-        """Restores the state. Raises what stops the start."""
+        """Restores the state, after `peers.json` if there is one. Raises what stops the start."""
+        if self._config.data_dir and not self._config.dev:
+            peers_file.recover_if_asked(RealFiles(), self._config.data_dir, self._storage, ReplicatedState(Store()), self._clock)
         await self.consensus.start()
+        self.server.start()
         self._report_gauges()
 
-    def stop_answering(self) -> None:
+    async def stop_answering(self) -> None:
         """What waits is answered; nothing more is."""
         if self._gauges is not None:
             self._gauges.cancel()
         self.server.stop()
+        await self.rpc.close()
 
     async def stop(self) -> None:
         """Ends consensus; what was acknowledged is on the disk."""
+        self.raft.close()
+        self.pool.close()
         await self.consensus.stop()
 
     def _leadership(self, leads: bool) -> None:
         self.server.leadership(leads)
         self._on_leadership(leads)
+
+    def _leader_changed(self, address: str) -> None:
+        self.server.leader_changed(address)
+
+    def _address_of(self, identity: str) -> str:
+        """Where the pool says that a server is; what the log says if the pool does not know it."""
+        known = self.server.context.servers.address_of(identity)
+        if known:
+            return known
+        member = self.consensus.configuration.member(identity)
+        return member.address if member is not None else ""
+
+    def _identity_of(self, address: str) -> str:
+        peer = self.server.context.servers.at(address)
+        if peer is not None:
+            return peer.identity
+        return next((member.identity for member in self.consensus.configuration.members if member.address == address), "")
 
     def _report_gauges(self) -> None:
         """What waits and what was woken, for the metrics."""
@@ -82,6 +126,11 @@ class ServerPart:
         self._metrics.gauge("raft.applied_index", self.consensus.applied_index)
         self._metrics.gauge("raft.last_index", self.consensus.last_index)
         self._gauges = asyncio.get_running_loop().call_later(GAUGE_PERIOD, self._report_gauges)
+
+
+def rpc_source(config: Config) -> str:
+    """The address that calls to servers come from; empty for any."""
+    return "" if ip_address(config.bind_address).is_unspecified else config.bind_address
 
 
 def open_storage(config: Config, chance: random.Random) -> RaftStorage:
@@ -102,6 +151,7 @@ def server_settings(config: Config) -> ServerSettings:
         node_id=config.node_id,
         address=config.advertise_address,
         port=config.ports.server,
+        bootstrap_expect=config.bootstrap_expect if config.bootstrap_expect > 1 else 0,
         primary_datacenter=config.primary_datacenter,
         session_ttl_minimum_ns=config.session_ttl_minimum or 10_000_000_000,
         rpc_hold_timeout=seconds(config.performance.rpc_hold_timeout),

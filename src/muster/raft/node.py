@@ -233,7 +233,7 @@ class Node(Voter):
         return [*office.replicate(now, self.commit_index), *office.hand_over(self.commit_index)]
 
     def transfer_target(self, now: float) -> str:
-        """The voter that is most level with this leader, of those that answered within the lease if there are any; empty without another."""
+        """The voter that is most level with this leader, of those that answered within the lease if any did; empty without another."""
         office = self._office
         if office is None:
             return ""

@@ -51,12 +51,16 @@ def check_rules(config: Config, whole: dict[str, Any]) -> list[str]:
         raise ConfigurationError("'bootstrap_expect > 0' not allowed in dev mode")
     if config.bootstrap_expect > 0 and config.bootstrap:
         raise ConfigurationError("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
-    if config.bootstrap_expect > 1:
-        raise ConfigurationError(
-            f"bootstrap_expect = {config.bootstrap_expect}: several servers are not built yet; -bootstrap-expect=1 runs a single one"
-        )
     if config.bootstrap_expect == 1:
         warnings.append("BootstrapExpect is set to 1; this is the same as Bootstrap mode.")
+    if config.bootstrap_expect > 1:
+        if config.bootstrap_expect == 2:
+            warnings.append("bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance.")
+        elif config.bootstrap_expect % 2 == 0:
+            warnings.append(
+                "bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance."
+            )
+        warnings.append(f"bootstrap_expect > 0: expecting {config.bootstrap_expect} servers")
     if not _DNS_NAME.fullmatch(config.node_name):
         warnings.append(
             f'Node name "{config.node_name}" will not be discoverable via DNS due to invalid characters. '

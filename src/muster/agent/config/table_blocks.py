@@ -6,7 +6,6 @@ BOOL, INT, UINT, FLOAT, STRING, DURATION = Kind.BOOL, Kind.INT, Kind.UINT, Kind.
 STRINGS = Kind.STRINGS
 
 ACL_OFF = "access control is not built yet, so nothing asks for it"
-SERVERS = "several servers are not built yet"
 MESH = "the service mesh is not run by Muster"
 ENTERPRISE = "belongs to the enterprise edition"
 CIRCONUS = "metrics are not sent to Circonus"
@@ -145,10 +144,10 @@ BLOCK_SHAPES: dict[str, Shape] = {
     "limits": (
         Key("http_max_conns_per_client", INT, "200", reloadable=True),
         Key("https_handshake_timeout", DURATION, "5s"),
-        _accepted("rpc_handshake_timeout", DURATION, "5s", SERVERS),
-        _accepted("rpc_max_burst", INT, "1000", SERVERS),
-        _accepted("rpc_max_conns_per_client", INT, "100", SERVERS),
-        _accepted("rpc_rate", FLOAT, "no limit", SERVERS),
+        Key("rpc_handshake_timeout", DURATION, "5s"),
+        Key("rpc_max_burst", INT, "1000"),
+        Key("rpc_max_conns_per_client", INT, "100"),
+        Key("rpc_rate", FLOAT, "no limit"),
         Key("kv_max_value_size", UINT, "524288"),
         Key("txn_max_req_len", UINT, "524288"),
     ),
