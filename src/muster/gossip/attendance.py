@@ -92,14 +92,23 @@ class Attendance:
             self.intents.clock.witness(state.time - 1)
         effects: list[Effect] = []
         for name in state.left_members:
-            intent = LeaveIntent(time=state.status_times.get(name, 0), node=name)
-            effects += self._follow(now, name, self.intents.leave(now, intent), b"")
+            if name != self._name:
+                intent = LeaveIntent(time=state.status_times.get(name, 0), node=name)
+                effects += self._follow(now, name, self.intents.leave(now, intent), b"")
         status_time = self.table.status_time
         for name, time in state.status_times.items():
-            if time > status_time(name):
+            if time > status_time(name) and name != self._name:
                 self.intents.join(now, JoinIntent(time=time, node=name))
+        self._contradict(now, state)
         self._watch_recent(now)
         return effects
+
+    def _contradict(self, now: float, state: SerfState) -> None:
+        """Say that we are here if the other member heard something of us that we did not say: it may have been that we leave."""
+        said, ours = state.status_times.get(self._name, 0), self.table.status_time(self._name)
+        if self.intents.staying and (said > ours or (said == ours > 0 and self._name in state.left_members)):
+            self.intents.clock.witness(said)
+            self.announce(now)
 
     def announce(self, now: float) -> None:
         """Say to all that we are here, later than anything that was said of us."""

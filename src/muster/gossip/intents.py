@@ -91,7 +91,7 @@ class Intents:
             return NOTHING
         if name == self._name and self.staying:
             return REFUTE
-        self._members.set_status_time(name, intent.time)
+        self._members.set_status_time(name, intent.time, leave=True)
         before, after = self._members.leave_intended(now, name)
         told: tuple[Effect, ...] = ()
         if before is MemberStatus.FAILED and after is MemberStatus.LEFT:
@@ -116,7 +116,7 @@ class Intents:
         intent = self.recent.take(name)
         if intent is None:
             return
-        self._members.set_status_time(name, intent.time)
+        self._members.set_status_time(name, intent.time, leave=intent.leave)
         if intent.leave:
             self._members.leave_intended(now, name)
 

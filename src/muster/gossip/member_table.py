@@ -77,11 +77,13 @@ class Departed(Struct, frozen=True, gc=False):
 class MemberTable:
     """The members of a pool as one of them sees them."""
 
-    __slots__ = ("_leaving", "_nodes", "_status_times", "departed", "failed")
+    __slots__ = ("_leaving", "_nodes", "_said_to_leave", "_status_times", "departed", "failed")
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._leaving: set[str] = set()
+        self._said_to_leave: set[str] = set()
+        """Of whom the newest intent is to leave."""
         self._status_times: dict[str, int] = {}
         self.departed: dict[str, Departed] = {}
         """Who failed or left, in the order in which they did."""
@@ -121,9 +123,13 @@ class MemberTable:
         return self._nodes.up + len(self.departed)
 
     def left(self) -> list[str]:
-        """Who has left."""
-        failed = self.failed
-        return [name for name in self.departed if name not in failed]
+        """Who has left or is leaving, by the newest intent about it.
+
+        In an exchange of tables all other intents are taken for intents to stay. So who is still leaving belongs here, and who has left but
+        said since that it is back does not.
+        """
+        left = [name for name in self.departed if name not in self.failed and name in self._said_to_leave]
+        return left + sorted(self._leaving)
 
     def status_time(self, name: str) -> int:
         """The Lamport time of the newest intent about a member."""
@@ -136,10 +142,11 @@ class MemberTable:
         times.update((name, time_of(name, 0)) for name in self.departed)
         return times
 
-    def set_status_time(self, name: str, time: int) -> None:
-        """An intent of this time counts now."""
+    def set_status_time(self, name: str, time: int, *, leave: bool = False) -> None:
+        """An intent of this time, to stay or to leave, counts now."""
         if time:
             self._status_times[name] = time
+            (self._said_to_leave.add if leave else self._said_to_leave.discard)(name)
 
     def lives(self, name: str) -> MemberStatus | None:
         """A member is heard to be alive; how it stood before."""
@@ -176,6 +183,7 @@ class MemberTable:
             return None
         self._settle(name)
         self._status_times.pop(name, None)
+        self._said_to_leave.discard(name)
         return member
 
     def _standing(self, name: str) -> MemberStatus:

@@ -20,6 +20,8 @@ from muster.wire.gossip import Alive, Dead, Endpoint, NodeState, Suspect
 from muster.wire.gossip_codec import encode_message
 
 HIGHEST_INCARNATION = (1 << 32) - 1  # 32 bits on the wire
+KNEW_HARDLY_ANYBODY = 4
+"""So many times more members in another's table than we know: we are the newcomer, whatever gossip told us before our join was answered."""
 META_LIMIT = 512  # bytes of tags that the peers allow
 NAME_LIMIT = 512  # bytes; with META_LIMIT an alive still fits in a packet
 SINGLE_OVERHEAD = 4  # bytes of a compound with one message
@@ -82,8 +84,8 @@ class Membership:
         self._act(now, news, transition, effects)
 
     def merge(self, now: float, lines: Sequence[NodeState], effects: list[SwimEffect]) -> None:
-        """Take in somebody's whole table. A large one is no news to the pool if we knew nobody: then we do not tell it around."""
-        self._tells = self.anybody_else() or len(lines) < CONGESTION
+        """Take in somebody's whole table. A large one is no news to the pool if we knew hardly anybody: then we do not tell it around."""
+        self._tells = len(lines) < max(CONGESTION, KNEW_HARDLY_ANYBODY * len(self.nodes))
         for line in lines:
             news = None if self._is_known(line) else news_of(line, self._name)
             if news is not None:

@@ -210,7 +210,7 @@ class TestPushPull:
     def test_who_has_left_there_has_left_here(self):
         me = alone()
         hear(me, alive(), dead())
-        state = SerfState(time=9, status_times={"n": 5, "me": 1}, left_members=["n"])
+        state = SerfState(time=9, status_times={"n": 5, "me": 0}, left_members=["n"])
         assert exchange_with(me, state) == [MemberLeft(me.member("n"))]
         assert me.broadcasts(2, 1000) == [], "everybody hears of it in an exchange of its own"
 
@@ -253,6 +253,26 @@ class TestPushPull:
     def test_a_state_that_cannot_be_read_is_passed_over(self, state):
         me = alone()
         assert me.receive_exchange(1.0, THERE, PushPull(nodes=[], user_state=state))[1] == []
+
+    def test_who_is_still_leaving_there_is_leaving_here(self):
+        other, me = alone(), alone()
+        for serf in (other, me):
+            hear(serf, alive())
+        hear(other, LeaveIntent(time=6, node="n"))
+        exchange_with(me, state_of(other))
+        assert statuses(me)["n"] is LEAVING
+
+    def test_who_left_but_said_since_that_it_is_back_is_not_told_as_left(self):
+        me = alone()
+        hear(me, alive(), LeaveIntent(time=6, node="n"), dead(accuser="n"), JoinIntent(time=8, node="n"))
+        assert statuses(me)["n"] is LEFT
+        assert (state_of(me).status_times["n"], state_of(me).left_members) == (8, [])
+
+    def test_what_others_heard_of_us_and_we_did_not_say_is_contradicted(self):
+        me = alone()
+        exchange_with(me, SerfState(time=9, status_times={"me": 7}))
+        (announcement,) = me.broadcasts(2, 1000)
+        assert decode_serf(decode_message(announcement).payload) == JoinIntent(time=9, node="me")
 
     def test_a_leave_of_ours_that_the_others_remember_is_contradicted(self):
         me = alone()
