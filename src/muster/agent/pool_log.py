@@ -19,10 +19,7 @@ KEPT_REFUSALS = 64
 """How many different refusals are remembered, so that each is said once and a hostile pool costs no memory."""
 
 RENAME = "To mend it: give one of the two hosts another node_name"
-RENAME_OR_WAIT = (
-    RENAME + "; if it is one host with a new address, it is taken over once its old address was failed for 30 s, "
-    "or at once after muster force-leave of its name"
-)
+RENAME_OR_WAIT = RENAME + "; if it is one host with a new address, wait: it is taken over once its old address was failed for 30 s"
 _WORDS: dict[type, str] = {
     MemberJoined: "EventMemberJoin",
     MemberLeft: "EventMemberLeave",

@@ -48,6 +48,8 @@ class Context:
         self.health = ClusterHealth(clock)
         self.session_timers: SessionTimers
         self.known_datacenters: Datacenters = OneDatacenter(settings.datacenter)
+        self.registered_after: dict[str, int] = {}
+        """The log's last index when a node (its name in lower case) was last registered by somebody: applied once that is passed."""
         self.on_user_event: list[UserEventListener] = []
 
     def commit(self, command: Command) -> "asyncio.Future[Reply]":

@@ -59,6 +59,9 @@ class MemberReconciler:
             return
         await self._reconcile((member, False) for member in members)
         await self._deregister_unknown(names)
+        context = self._context
+        applied = context.consensus.applied_index
+        context.registered_after = {name: after for name, after in context.registered_after.items() if after >= applied}
 
     async def _work(self) -> None:
         while self._pending:
@@ -116,6 +119,7 @@ class MemberReconciler:
         """What fails is tried again by the next full round."""
         try:
             await self._change_servers(member, reaped)
+            await self._registrations_of(member.name.lower())
             command = self._command(member, reaped)
             if command is not None:
                 logger.info("%s: member=%s", _words(command), member.name)
@@ -124,6 +128,13 @@ class MemberReconciler:
             return
         except MusterError as error:
             logger.error("failed to reconcile member: member=%s error=%s", member.name, error)
+
+    async def _registrations_of(self, name: str) -> None:
+        """Waits for what the node's own agent has just written of it: what is decided without that would wipe it out again."""
+        context = self._context
+        while context.registered_after.get(name, -1) >= context.consensus.applied_index:
+            await context.consensus.barrier()
+        context.registered_after.pop(name, None)
 
     async def _change_servers(self, member: Member, reaped: bool) -> None:
         """Raft first: a server that cannot be added or removed is not shown as if it had been."""

@@ -21,7 +21,9 @@ from muster.wire.requests import DatacenterRequest, NodeRequest, ServiceRequest
 
 def register(context: Context, request: RegisterRequest) -> "asyncio.Future[Reply]":
     """Registers a node, and with it a service and checks."""
-    return context.commit(checked(request))
+    command = checked(request)
+    context.registered_after[request.node.lower()] = context.consensus.last_index
+    return context.commit(command)
 
 
 def checked(request: RegisterRequest) -> RegisterRequest:
