@@ -19,7 +19,7 @@ from muster.storage.raft_storage import RaftStorage, in_memory
 from muster.transport.listener import RpcListener
 from muster.transport.raft import RaftTransport
 
-QUICK = Timing(heartbeat_timeout=0.4, election_timeout=0.4, lease_timeout=0.2, commit_timeout=0.02)
+QUICK = Timing(heartbeat_timeout=0.8, election_timeout=0.8, lease_timeout=0.4, commit_timeout=0.02)
 HOST = "127.0.0.1"
 
 

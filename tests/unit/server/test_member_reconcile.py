@@ -130,6 +130,22 @@ def test_what_the_agent_registered_of_its_node_stays() -> None:
     led(body)
 
 
+def test_what_the_agent_registers_in_the_same_moment_is_not_wiped_out() -> None:
+    async def body(parts: Parts, pool: Pool) -> None:
+        context, consensus = parts.server.context, parts.server.consensus
+        context.registered_after["c1"] = consensus.applied_index  # the agent's own word is on its way into the log
+        arrives = RegisterRequest(datacenter=DC, node="c1", address="10.0.0.2", node_meta={"rack": "a"})
+        consensus.barrier = lambda: context.commit(arrives)  # type: ignore[method-assign]  # what was before it is applied then
+        pool.becomes(MemberJoined, client("c1", at="10.0.0.2"))
+        await settled()
+        node = parts.state.store.catalog.find_node("c1")
+        assert node is not None
+        assert node.meta == {"rack": "a"}
+        assert await serf_health(parts, "c1") == "passing"
+
+    led(body)
+
+
 def test_nothing_is_written_when_nothing_changed() -> None:
     async def body(parts: Parts, pool: Pool) -> None:
         before = parts.index
