@@ -17,6 +17,8 @@ from muster.wire.replies import Reply
 CALLS, RAFT, MULTIPLEXED, SNAPSHOT = 0, 1, 4, 5
 """What the first byte of a connection says."""
 
+DRAIN_LIMIT = 1.0  # seconds
+
 
 class RpcPart:
     """Opened once, closed once. A configured port of 0 opens none: nobody is to call this server."""
@@ -52,7 +54,8 @@ class RpcPart:
             await self._listener.listen(self._host, self._port, self._routes)
 
     async def close(self) -> None:
-        """Ends all that is under way."""
+        """Answers what is under way, then ends the connections."""
+        await self._calls.drain(DRAIN_LIMIT)
         self._listener.close()
         self._calls.close()
         await self._snapshots.close()

@@ -85,11 +85,11 @@ class ServerPart:
         self._report_gauges()
 
     async def stop_answering(self) -> None:
-        """What waits is answered; nothing more is."""
+        """What is under way is answered; nothing more is."""
         if self._gauges is not None:
             self._gauges.cancel()
-        self.server.stop()
         await self.rpc.close()
+        self.server.stop()
 
     async def stop(self) -> None:
         """Ends consensus; what was acknowledged is on the disk."""

@@ -50,6 +50,10 @@ class CallService:
         self.metrics: Metrics = metrics or NoMetrics()
         self.readers = Readers[Request](lambda: Requests(largest_request))
         self.warn = Seldom(logger, clock)
+        self.leaving = False
+        """No call is begun any more: the answer is that there is no leader here, and the caller asks another server."""
+        self.answering: set[ServedCalls] = set()
+        """The streams on which a call is under way that does not just wait for a change."""
         self.held = 0
         """Bytes of requests that are not whole or wait for their turn, over all connections."""
 
@@ -134,6 +138,7 @@ class ServedCalls:
         self._reader, self._queued = None, 0
         self._account()
         call, self._call, self._argument = self._call, None, None
+        self.service.answering.discard(self)
         if call is not None:
             call.cancel()
 
@@ -181,6 +186,9 @@ class ServedCalls:
             self._refuse(request, error.wire_text)
             return
         service.metrics.increment("rpc.request")
+        if service.leaving:
+            self._error(request, NoLeader())
+            return
         try:
             outcome = service.serve(method, argument, self.source)
         except MusterError as error:
@@ -192,12 +200,15 @@ class ServedCalls:
             self._settle(request, argument, outcome)
         else:
             self._call, self._request, self._argument = outcome, request, argument
+            if not getattr(argument, "min_query_index", 0):
+                service.answering.add(self)
             outcome.add_done_callback(self._done)
 
     def _done(self, call: "asyncio.Future[Reply]") -> None:
         if call is not self._call or self.blocked():
             return
         argument, self._argument, self._call = self._argument, None, None
+        self.service.answering.discard(self)
         self._settle(self._request, argument, call)
         self._advance()
 

@@ -25,6 +25,8 @@ ANSWERS_PER_TURN = 64  # of the loop, of a connection
 PLAIN_QUEUE = 256 * 1024
 """Bytes of requests that wait for their turn on a plain connection before it is read no further; a window's worth."""
 
+DRAIN_STEP = 0.01  # seconds between two looks at what is still under way
+
 
 class RpcServer:
     """Makes the protocols of accepted connections, and ends them all together."""
@@ -41,6 +43,15 @@ class RpcServer:
     def multiplexed(self) -> "MultiplexedConnection":
         """For the listener: an accepted connection whose first byte was 4."""
         return MultiplexedConnection(self)
+
+    async def drain(self, limit: float) -> None:
+        """Begins no call any more, and waits up to `limit` seconds until those under way are answered. `close` comes next."""
+        self.service.leaving = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + limit
+        while self.service.answering and loop.time() < until:  # noqa: ASYNC110  # once in a server's life, for a moment
+            await asyncio.sleep(DRAIN_STEP)
+        await asyncio.sleep(DRAIN_STEP)  # what was answered last is written in the turns that follow
 
     def close(self) -> None:
         """Ends every connection; what waits on one is withdrawn."""
