@@ -31,7 +31,7 @@ IDLE = 20.0  # seconds in which the pool at rest is measured
 def idle_figures(pool: ManyAgents) -> tuple[float, float]:
     """CPU milliseconds an agent uses in a second at rest, and MB of memory an agent has."""
     before, begun = [agent.processor_time() for agent in pool.agents], time.monotonic()
-    time.sleep(IDLE)
+    time.sleep(IDLE)  # a figure over time needs time
     used = sum(agent.processor_time() for agent in pool.agents) - sum(before)
     memory = statistics.median(agent.memory() for agent in pool.agents)
     return 1000 * used / (time.monotonic() - begun) / len(pool.agents), memory

@@ -89,11 +89,13 @@ def _entry_answer(reply: Reply, request: Request, context: Context) -> Response:
     if request.raw_query and reply.value is not None and "raw" in request.query:
         return Response(200, RAW + meta(reply), reply.value.value or b"", encoded=True)
     pretty = is_pretty(request, context)
-    made: Response | None = reply.encodings.get(pretty)
+    of_leader = reply.known_leader and not reply.last_contact  # a follower's replies share encodings, but not how old they are
+    made: Response | None = reply.encodings.get(pretty) if of_leader else None
     if made is None:
         entry: KVEntry | None = reply.value
         made = Response(404, meta(reply)) if entry is None else context.recent.answer(entry, reply, pretty)
-        reply.encodings[pretty] = made
+        if of_leader:
+            reply.encodings[pretty] = made
     return made
 
 

@@ -17,6 +17,7 @@ from muster.model.operator import AutopilotConfig
 from muster.wire.commands import AutopilotRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, RaftRemovePeerRequest
+from muster.wire.times import Timestamp
 
 TOO_MANY_REQUESTS = 429  # what an unhealthy set of servers answers with
 
@@ -133,7 +134,7 @@ def _server(one: Any) -> dict[str, Any]:
         "LastIndex": one.last_index,
         "Healthy": one.healthy,
         "Voter": one.voter,
-        "StableSince": one.stable_since if isinstance(one.stable_since, str) else date(one.stable_since),
+        "StableSince": date(one.stable_since.seconds if isinstance(one.stable_since, Timestamp) else one.stable_since),
     }
 
 

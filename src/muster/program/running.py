@@ -43,7 +43,7 @@ class RunningAgent:
         self._lock = DataLock("" if config.dev else config.data_dir)
         try:
             storage = open_storage(config, self.random) if config.server else None  # before the node's id is written beside it
-        except BaseException:
+        except BaseException:  # whatever stops the start, another agent may have the directory
             self._lock.release()
             raise
         self.config = config = replace(config, node_id=node_id(config, self.random))

@@ -50,11 +50,11 @@ class Voter:
 
     def _took_office(self, now: float) -> list[Effect]:
         """What a new leader does first."""
-        raise NotImplementedError
+        raise NotImplementedError  # `Node` says it: it owns the office
 
     def _left_office(self, reason: str) -> list[Effect]:
         """What is left to do of a leader that is none any more."""
-        raise NotImplementedError
+        raise NotImplementedError  # `Node` says it: it owns the office
 
     def _stand(self, now: float) -> list[Effect]:
         """Asks those who know pre-votes whether an election can be won; if they are not needed, it begins."""

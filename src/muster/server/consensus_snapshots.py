@@ -151,7 +151,7 @@ class Snapshots:
                 size += len(piece)
             if size != head.size:
                 raise DecodeError(f"snapshot at index {head.last_index} has {size} of {head.size} bytes")
-        except BaseException:
+        except BaseException:  # cancelled too: no half snapshot stays on the disk
             await run(self._snapshot_worker, writer.discard)
             raise
         return writer
@@ -190,7 +190,7 @@ class Snapshots:
         try:
             with writer.stream() as stream:
                 chunks = self._state.restore(stream)
-        except BaseException:
+        except BaseException:  # cancelled too: no half snapshot stays on the disk
             await run(self._snapshot_worker, writer.discard)
             raise
         try:

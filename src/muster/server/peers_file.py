@@ -91,7 +91,7 @@ def recover(storage: RaftStorage, state: StateMachine, peers: Sequence[NamedPeer
     try:
         for piece in state.snapshot(replay.assembler.state()):
             writer.write(piece)
-    except BaseException:
+    except BaseException:  # whatever ends it, no half snapshot stays behind
         writer.discard()
         raise
     storage.newest = writer.commit()

@@ -83,7 +83,7 @@ async def open_pool(
     except Rejected as error:
         sockets.close()
         raise ConfigurationError(str(error)) from error
-    except BaseException:
+    except BaseException:  # cancelled too: the ports are given back
         sockets.close()
         raise
     port = options.default_port or sockets.endpoint[1]

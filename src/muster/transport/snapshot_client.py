@@ -109,7 +109,7 @@ class SavedArchive(AsyncIterator[bytes]):
             with _failures_of("Snapshot.Save"):
                 async with asyncio.timeout(self._stalled):
                     piece = await self._reader.read(PIECE)
-        except BaseException:
+        except BaseException:  # cancelled too: the connection is given back
             await self.aclose()
             raise
         if not piece:
