@@ -88,8 +88,8 @@ def server_service(peer: Peer) -> NodeService:
         "non_voter": "false" if peer.is_voter_candidate else "true",
         "raft_version": str(peer.raft_version),
         "serf_protocol_current": str(versions[2]),
-        "serf_protocol_min": str(versions[0]),
         "serf_protocol_max": str(versions[1]),
+        "serf_protocol_min": str(versions[0]),
         "version": peer.build,
     }
     return NodeService(id=CONSUL_SERVICE_ID, service=CONSUL_SERVICE_NAME, port=peer.port, weights=Weights(passing=1, warning=1), meta=meta)
