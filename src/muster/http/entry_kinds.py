@@ -129,7 +129,9 @@ KINDS: dict[str, dict[str, Convert]] = {
     "ingress-gateway": {"TLS": _map, "Listeners": _list},
     "terminating-gateway": {"Services": _list},
 }
-_LEFT_OUT_WHEN_EMPTY = frozenset(("ExternalSNI", "DefaultSubset", "Subsets", "Redirect", "Failover", "ConnectTimeout", "LoadBalancer"))
+_LEFT_OUT_WHEN_EMPTY = frozenset(
+    ("Meta", "ExternalSNI", "DefaultSubset", "Subsets", "Redirect", "Failover", "ConnectTimeout", "LoadBalancer")
+)
 
 
 def _plain(name: str) -> str:

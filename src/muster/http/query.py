@@ -104,7 +104,7 @@ def _found(reply: Reply, answer: Any, arguments: tuple[Any, ...]) -> Outcome:
 
 def _refused(error: Exception) -> Response:
     if isinstance(error, MusterError) and error.wire_text.endswith(QUERY_NOT_FOUND):
-        return Response(404, TEXT, QUERY_NOT_FOUND.encode())
+        return Response(404, TEXT, error.wire_text.encode("utf-8", "surrogateescape"))
     return refused_read(error)
 
 
