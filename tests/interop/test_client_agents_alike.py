@@ -47,7 +47,9 @@ def clients(request, consul, tmp_path_factory):
             where: dict[str, Any] = {"node": f"n{number}", "bind": f"{net}{number}", "client": f"{net}{number}", "ports": PORTS}
             data = f"-data-dir={folder / f'data-{number}'}"
             agent = AgentProcess(folder / f"n{number}", *role, data, program=program, config=quick, **where)
-            running.enter_context(agent)
+            running.callback(agent.stop)  # also of one that does not come up
+            agent.start()
+            agent.until_leader()
             made.append(agent)
         server = made[0]
         server.call("PUT", "/v1/kv/a/b", "1")
