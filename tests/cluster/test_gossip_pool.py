@@ -339,7 +339,8 @@ def test_no_living_member_is_called_failed_while_packets_are_lost(lossy):
     rest = lossy.lossy_since + LOSSY_SECONDS - time.monotonic()
     time.sleep(max(0.0, rest))  # the time itself is what is tested: so long, nothing may happen
     dropped = [host.lost() for host in lossy.network.hosts]
-    assert min(dropped) > LOSSY_SECONDS / 10, f"the rules lose nothing: {dropped}"
+    # One host loses 25 packets in two minutes, give or take chance (12 was seen); the sum of seven is what can be relied on.
+    assert min(dropped) > 0 and sum(dropped) > LOSSY_SECONDS, f"the rules lose nothing: {dropped}"
     for agent in lossy.all:
         failed = [seen.member for seen in agent.sightings() if seen.what == "MemberFailed"]
         assert not failed, f"{agent.node} called living members failed: {failed}"
