@@ -157,7 +157,8 @@ def test_a_host_that_comes_back_with_another_address_gets_one_message_that_says_
     pool.server.until(lambda: conflicts(pool.server), 5, "it says what conflicts")
     assert len(conflicts(pool.server)) == 1, "as often as it is tried, it is said once"
     assert all(word in conflicts(pool.server)[0] for word in (f"'{mover.node}'", mover.host.address, mover.new_address))
-    assert len(conflicts(mover)) <= 1  # it hears of the other only if that is not suspected yet
+    assert len(conflicts(mover)) == 1, "it hears from the table that answers its join how the others know it"
+    assert all(word in conflicts(mover)[0] for word in (f"'{mover.node}'", mover.host.address))
 
 
 def test_everyone_sees_everyone_with_the_same_tags(pool):

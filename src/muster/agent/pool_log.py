@@ -18,8 +18,10 @@ from muster.transport.endpoints import host, text
 KEPT_REFUSALS = 64
 """How many different refusals are remembered, so that each is said once and a hostile pool costs no memory."""
 
-RENAME = "To mend it: give one of the two hosts another node_name"
-RENAME_OR_WAIT = RENAME + "; if it is one host with a new address, wait: it is taken over once its old address was failed for 30 s"
+RENAME_OR_WAIT = (
+    "To mend it: give one of the two hosts another node_name; "
+    "if it is one host with a new address, wait: it is taken over once its old address was failed for 30 s"
+)
 _WORDS: dict[type, str] = {
     MemberJoined: "EventMemberJoin",
     MemberLeft: "EventMemberLeave",
@@ -60,7 +62,8 @@ class PoolLog:
     def _conflict(self, conflict: MemberConflict) -> None:
         member, claimant = conflict.member, text(conflict.claimed_from)
         if member.name == self._own_name:
-            self._logger.error("Name conflict: this node's name '%s' is also used by the host at %s. %s", member.name, claimant, RENAME)
+            words = "Name conflict: this node's name '%s' is also used by the host at %s. %s"
+            self._logger.error(words, member.name, claimant, RENAME_OR_WAIT)
         else:
             here = text(member.endpoint)
             self._logger.warning("Name conflict for '%s': both %s and %s are claiming it. %s", member.name, here, claimant, RENAME_OR_WAIT)

@@ -87,6 +87,8 @@ class Membership:
         """Take in somebody's whole table. A large one is no news to the pool if we knew hardly anybody: then we do not tell it around."""
         self._tells = len(lines) < max(CONGESTION, KNEW_HARDLY_ANYBODY * len(self.nodes))
         for line in lines:
+            if line.name == self._name:
+                self._notice_namesake(line, effects)
             news = None if self._is_known(line) else news_of(line, self._name)
             if news is not None:
                 self.hear(now, news, effects)
@@ -122,6 +124,7 @@ class Membership:
         if name != self._name:
             self.suspicions.clear(name)
             self.nodes.forget(name)
+            self._prune()
 
     def forget_the_long_dead(self, now: float) -> None:
         """Drop those that are dead or left for longer than they are gossiped to."""
@@ -263,10 +266,20 @@ class Membership:
         if record.meta != known.meta:
             effects.append(NodeUpdated(record.name, record.endpoint, record.meta, record.versions))
 
-    def _tell_conflict(self, alive: Alive, effects: list[SwimEffect]) -> None:
-        endpoint = endpoint_of(alive.address, alive.port)
+    def _notice_namesake(self, line: NodeState, effects: list[SwimEffect]) -> None:
+        """Others know our name at another address, and are not told that it left: they refuse us, at least for now.
+
+        One that they hold for alive is told of when its line is taken in as news; of the others only an accusation would be left.
+        """
+        endpoint = endpoint_of(line.address, line.port)
+        accused = line.state in (NodeStatus.SUSPECT.value, NodeStatus.DEAD.value)
+        if accused and endpoint not in (None, self.own.endpoint) and not self.has_left:
+            self._tell_conflict(line, effects)
+
+    def _tell_conflict(self, claimant: Alive | NodeState, effects: list[SwimEffect]) -> None:
+        endpoint = endpoint_of(claimant.address, claimant.port)
         assert endpoint is not None, "a well-formed alive has one"
-        claim = alive.node, endpoint
+        claim = claimant.name if isinstance(claimant, NodeState) else claimant.node, endpoint
         if claim not in self._claims:
             if len(self._claims) >= CONFLICT_LIMIT:
                 del self._claims[next(iter(self._claims))]
@@ -308,6 +321,10 @@ class Membership:
             self.broadcasts.drop(news.node)
             return
         self.broadcasts.queue(news.node, message)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Spread no more at a time than a pool of this size can have to tell."""
         self.broadcasts.prune(max(self._settings.minimum_queue_depth, 2 * len(self.nodes)))
 
 

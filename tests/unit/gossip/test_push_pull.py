@@ -2,13 +2,14 @@
 
 import itertools
 
+import msgspec
 import pytest
 from swim_parts import VERSIONS, alive, endpoint, news, record, run, swim, told
 
 from muster.gossip.effects import Exchange
 from muster.gossip.node_table import NodeStatus
 from muster.gossip.push_pull import have_meaning, incompatibility, news_of, scaled_interval
-from muster.gossip.swim_effects import NodeJoined, UserState
+from muster.gossip.swim_effects import NodeConflict, NodeJoined, UserState
 from muster.model.errors import Rejected
 from muster.wire.gossip import Alive, Dead, NodeState, PushPull, Suspect
 from muster.wire.gossip_codec import decode_message
@@ -169,3 +170,28 @@ def test_a_line_can_name_an_address_as_mapped():
     member.receive_exchange(0.0, endpoint("n2"), PushPull(nodes=[mapped]))
     assert member.nodes.get("n2") == record("n2", incarnation=2)
     assert news(member) == [Alive(incarnation=2, node="n2", address=address, port=port, versions=VERSIONS)]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        pytest.param(NodeStatus.ALIVE, True, id="alive"),
+        pytest.param(NodeStatus.SUSPECT, True, id="suspected"),
+        pytest.param(NodeStatus.DEAD, True, id="dead, as far as they know"),
+        pytest.param(NodeStatus.LEFT, False, id="left: it is ours at once"),
+    ],
+)
+def test_a_host_hears_once_that_others_know_its_name_at_another_address(status, told):
+    member = swim("n1")
+    old = msgspec.structs.replace(line("n1", status, incarnation=7), address=endpoint("n8")[0])
+    for already in (False, True):
+        _, effects = member.receive_exchange(0.0, endpoint("n3"), PushPull(nodes=[line("n3"), old]))
+        conflicts = [effect for effect in effects if isinstance(effect, NodeConflict)]
+        assert conflicts == ([NodeConflict("n1", endpoint("n8"))] if told and not already else [])
+
+
+def test_what_is_said_of_an_address_that_a_host_gave_up_itself_is_no_conflict():
+    member = swim("n1", "n3")
+    member.update_endpoint(0.0, endpoint("n8"))
+    _, effects = member.receive_exchange(0.0, endpoint("n3"), PushPull(nodes=[line("n1", NodeStatus.SUSPECT)]))
+    assert not [effect for effect in effects if isinstance(effect, NodeConflict)]

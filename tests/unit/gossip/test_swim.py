@@ -506,3 +506,14 @@ def test_every_condition_and_action_of_the_table_is_used_and_rows_that_ignore_ch
     assert all(
         row.becomes is row.state for row in TRANSITIONS if row.action in (Action.IGNORE, Action.CONFLICT, Action.CONFIRM, Action.REFUTE)
     )
+
+
+def test_a_pool_that_forgot_members_has_less_to_tell():
+    settings = msgspec.structs.replace(LAN, minimum_queue_depth=2)
+    member = swim("n1", settings=settings)
+    for number in range(2, 6):
+        member.receive(0.0, N9, alive(f"n{number}"))
+    assert member.queue_depth > 2
+    for number in range(2, 6):
+        member.forget(f"n{number}")
+    assert member.queue_depth == 2
