@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from muster.http import dispatch
-from muster.http.messages import Outcome, Pending, Request, Response
+from muster.http.messages import Outcome, Pending, Pushed, Request, Response
 from muster.http.writing import head, packed, usual_head
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Answering(asyncio.Protocol):
         self._queue: deque[Request | bytes] | None = None
         self._current: Request | None = None  # the one being answered
         self._waiting: Pending | None = None
-        self._stream: Iterator[bytes] | asyncio.Task[None] | None = None
+        self._stream: Iterator[bytes] | asyncio.Task[None] | Pushed | None = None
         self._started = 0.0
         self._output: list[bytes] = []
         self._write_paused = False
@@ -81,8 +81,11 @@ class Answering(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._update_reading()
-        if self._stream is not None and not isinstance(self._stream, asyncio.Task):
+        stream = self._stream
+        if isinstance(stream, Iterator):
             self._pump()
+        elif stream is not None and not isinstance(stream, asyncio.Task):
+            stream.writable()
         elif self._current is None:
             self._next()
             self._flush()
@@ -199,17 +202,20 @@ class Answering(asyncio.Protocol):
             self._finish(request)
         elif isinstance(body, AsyncIterator):
             self._stream = asyncio.get_running_loop().create_task(self._pump_async(body))
-        else:
+        elif isinstance(body, Iterator):
             self._stream = body
             asyncio.get_running_loop().call_soon(self._pump)
+        else:
+            self._stream = body
+            body.begin(self)
 
     def _pump(self) -> None:
         """Sends one slice, then lets the loop turn."""
         stream, request = self._stream, self._current
-        if stream is None or request is None or self._write_paused or self._transport is None:
+        if not isinstance(stream, Iterator) or request is None or self._write_paused or self._transport is None:
             return
         try:
-            part = next(stream, None)  # type: ignore[arg-type]  # a task is never pumped
+            part = next(stream, None)
         except Exception as error:  # noqa: BLE001 - the head is gone; all that is left is to break off
             dispatch.refusal(error, request)
             self._transport.abort()
@@ -238,6 +244,16 @@ class Answering(asyncio.Protocol):
         self._stream = None
         if self._transport is not None:
             self._end_stream(request)
+
+    @property
+    def is_full(self) -> bool:
+        """See `Sink`."""
+        return self._write_paused
+
+    def push(self, part: bytes) -> None:
+        """See `Sink`."""
+        if self._current is not None:
+            self._write_part(self._current, part)
 
     def _write_part(self, request: Request, part: bytes) -> None:
         if part and self._transport is not None:
@@ -279,8 +295,19 @@ class Answering(asyncio.Protocol):
     def close_when_done(self) -> None:
         """Ends the connection after the answer under way; a parked question is withdrawn."""
         self._withdraw()
+        stream = self._stream
+        if stream is not None and not isinstance(stream, Iterator | asyncio.Task):
+            self._end_pushed(stream)
         if self._stream is None:
             self._close()
+
+    def _end_pushed(self, stream: Pushed) -> None:
+        """What would never end of itself ends with the agent."""
+        self._stream = None
+        stream.close()
+        if self._transport is not None and self._current is not None and not self._current.version_10:
+            self._transport.write(b"0\r\n\r\n")
+        self._current = None
 
     def timed_out(self) -> None:
         """The rest of a request did not come in time."""

@@ -6,7 +6,7 @@ makes them in half the time of a class with slots, and every request makes two.
 
 from asyncio import Future
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -60,8 +60,35 @@ class Request(Struct, gc=False):
         return value is not None and b"gzip" in value and b"gzip;q=0" not in value.replace(b" ", b"")
 
 
+class Sink(Protocol):
+    """The connection, as what pushes into it sees it."""
+
+    @property
+    def is_full(self) -> bool:
+        """The client does not read as fast as it is sent to: `Pushed.writable` tells when it has."""
+
+    def push(self, part: bytes) -> None:
+        """Sends a part of the body."""
+
+    def abort(self) -> None:
+        """Breaks off."""
+
+
+class Pushed(Protocol):
+    """A body that never ends of itself and is sent as things happen."""
+
+    def begin(self, sink: Sink) -> None:
+        """The head is sent."""
+
+    def writable(self) -> None:
+        """The client has read."""
+
+    def close(self) -> None:
+        """The client is gone, or the agent goes down."""
+
+
 class Response(Struct, gc=False):
-    """An answer: `headers` are whole lines, each with its end of line; `body` is bytes, or a stream made as it is sent.
+    """An answer: `headers` are whole lines, each with its end of line; `body` is bytes, a stream made as it is sent, or one that is pushed.
 
     A synchronous stream must do at most a few milliseconds of work per item. `encoded` says that the body's encoding (gzip) was already
     settled. A response may be sent many times if its body is bytes; `head` then holds its head as the listener of `head_for` made it.
@@ -69,7 +96,7 @@ class Response(Struct, gc=False):
 
     status: int
     headers: bytes = b""
-    body: bytes | Iterator[bytes] | AsyncIterator[bytes] = b""
+    body: bytes | Iterator[bytes] | AsyncIterator[bytes] | Pushed = b""
     encoded: bool = False
     head: bytes = b""
     head_for: Any = None

@@ -10,6 +10,7 @@ from muster.http import (
     internal_ui,
     keyring,
     kv,
+    muster,
     operator,
     query,
     session,
@@ -104,4 +105,6 @@ ROUTES = [
     Route("GET", "/v1/acl/info/{id}", acl.disabled),
     Route("PUT", "/v1/acl/clone/{id}", acl.disabled),
     Route("GET", "/v1/acl/list", acl.disabled),
+    Route("GET", "/v1/muster/stream", muster.stream),
+    Route("GET", "/v1/muster/health/history", muster.health_history),
 ]

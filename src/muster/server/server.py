@@ -16,11 +16,13 @@ from muster.model.clock import Clock
 from muster.model.errors import NoPathToDatacenter
 from muster.server.blocking import Blocking, ReadRule
 from muster.server.bootstrapping import Bootstrapping
+from muster.server.changes import Changes
 from muster.server.context import Context, UserEventListener
 from muster.server.datacenters import Datacenters
 from muster.server.deferred import Outcome
 from muster.server.endpoints import table
 from muster.server.forwarding import Call, Forwarder, Forwarding
+from muster.server.health_history import HealthHistory
 from muster.server.leader import LeaderDuties
 from muster.server.leave import Departure
 from muster.server.methods import Method, PlainRead, Read, UnknownMethod, Write
@@ -32,7 +34,7 @@ from muster.server.session_timers import SessionTimers
 from muster.server.settings import ServerSettings
 from muster.server.statistics import statistics
 from muster.state.store import Applied
-from muster.state.watches import Ticket
+from muster.state.watches import Ticket, Turn
 from muster.wire.commands import Command
 from muster.wire.replies import Reply
 
@@ -73,6 +75,8 @@ class Server:
         self._loop = loop
         self.context = context = Context(settings, store, consensus, clock, chance, members, forwarding)
         self.blocking = Blocking(loop, clock, chance, store.watches, lambda: store.indexes)
+        self.changes = Changes(store, loop, clock)
+        self.history = HealthHistory()
         self.duties = LeaderDuties(context, loop, self._became_ready, force_leave)
         context.session_timers = SessionTimers(loop, clock, self.duties.end_session)
         self._routing = Routing(settings.datacenter, consensus, context.servers)
@@ -147,6 +151,7 @@ class Server:
         self._bootstrapping.stop()
         self._forwarder.close()
         self.blocking.close()
+        self.changes.close()
 
     # ---- what is applied
 
@@ -155,11 +160,22 @@ class Server:
             self.context.lock_delays.start(key, delay)
         self.blocking.applied(applied.woken)
         self.duties.applied(index, command, applied)
+        self.changes.applied(index)
+        turns = self.store.watches.take_turns()
+        if turns and self._started:  # what a start reads again happened at another time
+            self._note(index, turns)
 
     def _restored(self, woken: list[Ticket]) -> None:
         self.context.lock_delays.clear()
         self.blocking.restored(woken)
         self.duties.restored()
+        self.changes.restored()
+        self.history.clear()
+
+    def _note(self, index: int, turns: list[Turn]) -> None:
+        now = self.context.clock.wall()
+        for turn in turns:
+            self.history.turned(now, index, turn, self.store.catalog.find_check(turn.node, turn.check_id))
 
     # ---- the rules of each kind of method
 

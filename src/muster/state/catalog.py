@@ -16,7 +16,7 @@ from muster.state.catalog_reads import CatalogReads
 from muster.state.catalog_tables import LAST_EXTINCTION, SERVICES, kind_index, service_index
 from muster.state.contracts import CatalogHooks
 from muster.state.indexes import Indexes
-from muster.state.watches import Watches
+from muster.state.watches import Turn, Watches
 from muster.wire.commands import DeregisterRequest, RegisterRequest
 
 T = TypeVar("T", Node, NodeService)
@@ -223,6 +223,7 @@ class Catalog(CatalogReads):
             if old is not None:
                 self._checks_touched(index, old)
             self._checks_touched(index, made)
+            self._watches.turned(Turn(made.node, made.check_id, "" if old is None else old.status, status))
         self._indexes.bump("checks", index)  # as on the peers, also where nothing changed
         self._hooks.check_changed(index, made.node, made.check_id, status)
 
@@ -245,6 +246,7 @@ class Catalog(CatalogReads):
             self._indexes.bump(SERVICES, index)  # as on the peers, also for a node without services
         self._drop_check(key, check)
         self._checks_touched(index, check)
+        self._watches.turned(Turn(check.node, check.check_id, check.status, ""))
         self._hooks.check_changed(index, check.node, check.check_id, None)
 
     def check_and_delete_check(self, index: int, node: str, check_id: str, expected: int) -> bool:

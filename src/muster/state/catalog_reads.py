@@ -64,6 +64,10 @@ class CatalogReads(CatalogTables):
             rows = [row for row in rows if has_tags(row.service, tags)]
         return self._index_of(name, bool(places), NODES, SERVICES), rows
 
+    def has_service(self, name: str) -> bool:
+        """Whether the service has an instance."""
+        return name.lower() in self._instances
+
     def _row(self, place: Instance) -> ServiceNode:
         """An instance with its node, under the name that it was written with."""
         node, name = self._nodes[place[0]], self._written_as[place]

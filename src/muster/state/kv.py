@@ -207,7 +207,7 @@ class KV:
         if self._journal.active:
             self._journal.record(partial(self._take_back, new, old))  # a closure would slow the whole function down
         self._indexes.bump(TABLE, index)
-        if self._watches.tickets:
+        if self._watches.tickets or self._watches.followed:
             self._watches.touch_key(key)
         return new
 
@@ -231,7 +231,7 @@ class KV:
         self._unhold(old.session, old.key)
         if self._journal.active:
             self._journal.record(partial(self._put_back, old))
-        if self._watches.tickets:
+        if self._watches.tickets or self._watches.followed:
             self._watches.touch_key(old.key)
 
     def _put_back(self, old: KVEntry) -> None:

@@ -6,6 +6,7 @@ is counted, so that a change costs one look-up per distinct length and not one p
 """
 
 from collections.abc import Hashable, Iterable
+from typing import NamedTuple
 
 Ticket = Hashable
 WatchKey = tuple[str, str]
@@ -19,10 +20,22 @@ PREFIX = "prefix"
 Parked = Ticket | dict[Ticket, None]
 
 
-class Watches:
-    """Tickets by watch key. During an apply `touch` collects, at its end `take_woken` hands over."""
+class Turn(NamedTuple):
+    """A check turned from one status to another; an empty one stands for no check. Names as they were written."""
 
-    __slots__ = ("_prefix_lengths", "_tables", "_woken", "tickets", "woken_total")
+    node: str
+    check_id: str
+    before: str
+    after: str
+
+
+class Watches:
+    """Tickets by watch key. During an apply `touch` collects, at its end `take_woken` hands over.
+
+    Those who follow all changes instead of waiting for some take `take_changed`, and `take_turns` for those of checks.
+    """
+
+    __slots__ = ("_changed", "_prefix_lengths", "_tables", "_turns", "_woken", "followed", "tickets", "woken_total")
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, Parked]] = {KEY: {}, PREFIX: {}}
@@ -30,6 +43,10 @@ class Watches:
         """Who waits, and for what."""
         self._prefix_lengths: dict[int, int] = {}
         self._woken: dict[Ticket, None] = {}
+        self._changed: dict[WatchKey, None] = {}
+        self.followed = False
+        """Whether all that changes is collected for `take_changed`."""
+        self._turns: list[Turn] = []
         self.woken_total = 0
         """How many times a ticket was woken since the start."""
 
@@ -90,6 +107,8 @@ class Watches:
         table = self._tables.get(kind)
         if table:
             self._wake(table.get(name))
+        if self.followed:
+            self._changed[key] = None
 
     def touch_key(self, key: str) -> None:
         """A key of the key/value store changed: wakes its waiters and those of every prefix of it."""
@@ -102,6 +121,13 @@ class Watches:
             for length in self._prefix_lengths:
                 if length <= size:
                     self._wake(prefixes.get(key[:length]))
+        if self.followed:
+            self._changed[KEY, key] = None
+
+    def turned(self, turn: Turn) -> None:
+        """A check was written or deleted."""
+        if turn.before != turn.after:
+            self._turns.append(turn)
 
     def touch_all(self) -> None:
         """Everything changed, as by a restored snapshot."""
@@ -124,6 +150,25 @@ class Watches:
         self.woken_total += len(woken)
         return woken
 
+    def take_changed(self) -> Iterable[WatchKey]:
+        """What was touched since the last call, in the order of the first touch; nothing unless it is followed."""
+        changed = self._changed
+        if not changed:
+            return ()
+        self._changed = {}
+        return changed
+
+    def take_turns(self) -> list[Turn]:
+        """The checks that turned since the last call."""
+        turns = self._turns
+        if turns:
+            self._turns = []
+        return turns
+
     def forget_woken(self) -> None:
-        """The command failed: nobody is woken."""
+        """The command failed: nobody is woken, and nothing has changed."""
         self._woken = {}
+        if self._changed:
+            self._changed = {}
+        if self._turns:
+            self._turns = []
