@@ -16,6 +16,7 @@ from conftest import needs_program
 
 CLONE_NEWNET = 0x40000000
 NETWORK = "10.77.0"
+NETWORK6 = "fd77"
 OWN_NAMESPACE = "/proc/thread-self/ns/net"
 DEVICE = "uplink"
 EMPTY_RULES = """
@@ -92,7 +93,9 @@ class Host(Namespace):
         port = f"port{number}"
         bridge.run("ip", "link", "add", port, "type", "veth", "peer", "name", DEVICE, "netns", self.path)
         bridge.run("ip", "link", "set", port, "master", "bridge", "up")
+        self.address6 = f"{NETWORK6}::{number:x}"
         self.run("ip", "address", "add", f"{self.address}/24", "dev", DEVICE)
+        self.run("ip", "address", "add", f"{self.address6}/64", "dev", DEVICE, "nodad")
         self.run("ip", "link", "set", DEVICE, "up")
         self._losses: list[str] = []
 

@@ -38,12 +38,16 @@ def sightings(log: bytes) -> Iterator[Sighting]:
 class PoolAgent(AgentProcess):
     """An agent on a host, at the default ports; it joins nobody of itself."""
 
-    def __init__(self, folder: Path, node: str, host: Host, *arguments: str, program: Path = MUSTER, config: dict | None = None) -> None:
+    def __init__(
+        self, folder: Path, node: str, host: Host, *arguments: str, program: Path = MUSTER, config: dict | None = None, bind: str = ""
+    ) -> None:
+        """`bind`: an address of the host; its IPv4 address by default."""
         self.host = host
+        self.address = bind or host.address
         self.program = program
         self.config = config or {}
         super().__init__(
-            folder, f"-data-dir={folder / 'data'}", *arguments, program=program, config=self.config, node=node, bind=host.address,
+            folder, f"-data-dir={folder / 'data'}", *arguments, program=program, config=self.config, node=node, bind=self.address,
             ports=DEFAULT_PORTS, log_level="info", inside=host.inside,
         )  # fmt: skip
         self.command = [*TIES_LIFE_TO_THE_TEST, *self.command]

@@ -33,7 +33,7 @@ def members(request: Request, context: Context) -> Outcome:
     wan, segment = bool(query.first("wan")), query.first("segment")
     if wan and segment not in ("", "_all"):
         raise BadRequest("Cannot provide a segment with wan=true")
-    return json_answer(context.agent.members(wan, segment), request, context)
+    return json_answer(context.agent.members(wan, segment) or None, request, context)  # a client is in no pool of servers: null, not []
 
 
 def metrics(request: Request, context: Context) -> Outcome:
