@@ -241,9 +241,17 @@ class Node(Voter):
         answering = [one for one in others if one[1].promised + self._timing.lease_timeout > now and not one[1].failures]
         return max(answering or others, key=lambda one: (one[1].match, one[1].contact), default=("", None))[0]
 
+    def is_replicated(self) -> bool:
+        """Whether some follower holds all that this leader proposed."""
+        return self._office is not None and any(follower.match == self.log.last_index for follower in self._office.followers.values())
+
     def resign(self, now: float, reason: str) -> list[Effect]:
-        """Stops leading, so that another server can: this one can no longer do a leader's work."""
-        return self._step_down(now, Event.RESIGNED, self.term, reason) if self._office is not None else []
+        """Stops leading, and tells the best follower to take over: this server can no longer do a leader's work."""
+        if self._office is None:
+            return []
+        target, term = self.transfer_target(now), self.term
+        effects = self._step_down(now, Event.RESIGNED, self.term, reason)
+        return [*effects, Send(target, TimeoutNow(term), after_writes=False)] if target else effects
 
     # ---- following
 

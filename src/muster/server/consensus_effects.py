@@ -27,9 +27,11 @@ from muster.raft.effects import (
 from muster.raft.entries import Entry
 from muster.raft.membership import Configuration
 from muster.raft.node import Node
+from muster.raft.roles import Role
 from muster.server.applying import Applier
 from muster.server.chunking import ChunkMap
 from muster.server.commit_batch import CommitBatch, LeadershipLost
+from muster.server.stalled_disk import LIMIT, StalledDisk
 from muster.server.state_machine import StateMachine
 from muster.storage.disk_thread import Worker
 from muster.storage.raft_storage import RaftStorage
@@ -86,6 +88,7 @@ class EffectRunner:
         self._idle: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
+        self._disk = StalledDisk(self._loop, clock, self._disk_stalled)
         self._handlers: dict[type, Callable[..., None]] = {
             Append: self._append,
             SaveVote: self._save_vote,
@@ -177,9 +180,17 @@ class EffectRunner:
         self.batch.fail(failure)
         self._wake_idle()
         if self._node.configuration.voters() != [self._node.identity]:
-            self._effects.extend(self._node.resign(self._clock.monotonic(), "the disk failed"))
-            self._advance()
+            self._resign("the disk failed")
         return failure
+
+    def _disk_stalled(self) -> None:
+        """The disk hangs: where the followers have what is under way, one of them leads from now on."""
+        logger.error("the disk has not answered for %.0f s: last_index=%d", LIMIT, self._node.log.last_index)
+        if self._node.is_replicated():
+            self._resign("the disk does not answer")
+
+    def _resign(self, reason: str) -> None:
+        self.carry_out(self._node.resign(self._clock.monotonic(), reason))
 
     def refusal(self) -> MusterError:
         """Why nothing can be proposed here."""
@@ -192,6 +203,7 @@ class EffectRunner:
         self.batch.fail(NoLeader(), LeadershipLost())
         self._fail_tickets()
         self._end_transfer(None)
+        self._disk.close()
         if self._timer is not None:
             self._timer.cancel()
         for task in (self._replay, self._install):
@@ -216,6 +228,8 @@ class EffectRunner:
         for effect in effects:
             if isinstance(effect, Send) and not effect.after_writes:
                 self._send(effect)
+            elif isinstance(effect, LostLeadership) and self.leading:
+                self._lost_leadership(effect)  # those who wait for this leader must not wait for its disk
             elif isinstance(effect, Apply) and not blocked and self._node.log.recent(effect.first, effect.last) is not None:
                 self._apply(effect)
             else:
@@ -228,6 +242,7 @@ class EffectRunner:
         if self._effects:
             entries = self._with_those_that_follow(entries)
         self._writing = True
+        self._disk.began()
         self._worker.submit(partial(self._storage.log.append, entries), partial(self._appended, entries[-1].index))
 
     def _with_those_that_follow(self, entries: list[Entry]) -> list[Entry]:
@@ -251,6 +266,7 @@ class EffectRunner:
 
     def _appended(self, index: int, _: object, error: Exception | None) -> None:
         self._writing = False
+        self._disk.ended()
         if error is not None:
             self.fail(error)
             return
@@ -275,10 +291,12 @@ class EffectRunner:
 
     def _save_vote(self, effect: SaveVote) -> None:
         self._writing = True
+        self._disk.began()
         self._worker.submit(partial(self._storage.vote.save, effect.term, effect.candidate), self._vote_saved)
 
     def _vote_saved(self, _: object, error: Exception | None) -> None:
         self._writing = False
+        self._disk.ended()
         if error is not None:
             self.fail(error)
             return
@@ -307,12 +325,16 @@ class EffectRunner:
         self._when_idle()
 
     def _became_leader(self, effect: BecameLeader) -> None:
+        if self._node.role is not Role.LEADER or self._node.term != effect.term:
+            return  # it ceased to while the disk was busy
         logger.info("leading term %d", effect.term)
         self.leading, self.accepts = True, self.failed is None
         if self.on_leadership is not None:
             self.on_leadership(True)
 
     def _lost_leadership(self, effect: LostLeadership) -> None:
+        if not self.leading:
+            return
         logger.warning("no longer leading: %s", effect.reason)
         self.leading = self.accepts = False
         self.batch.fail(NoLeader(), LeadershipLost())
@@ -403,7 +425,10 @@ class EffectRunner:
 
     def _tick(self) -> None:
         self._timer, self._timer_at = None, float("inf")
-        self.carry_out(self._node.tick(self._clock.monotonic()))
+        now = self._clock.monotonic()
+        if (self.failed is not None or self._disk.is_stalled) and self._node.role is not Role.LEADER:
+            self._node.contact.wait(now)  # who cannot even save its own vote does not stand
+        self.carry_out(self._node.tick(now))
 
     def _until_idle(self) -> asyncio.Future[None]:
         if self._idle is None or self._idle.done():

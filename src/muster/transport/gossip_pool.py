@@ -84,6 +84,7 @@ class GossipPool:
         self._timer: asyncio.TimerHandle | None = None
         self._armed = math.inf
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[str]] = set()
         self._joins: dict[int, asyncio.Task[str]] = {}
         self._ticket = 0
@@ -129,6 +130,8 @@ class GossipPool:
         self.sockets.close()
         for ticket in list(self._asked):
             self._asked.pop(ticket).take(QueryEnded(ticket))
+        if self._flushing is not None:
+            await self._flushing
         if self.snapshot is not None:
             self.snapshot.note_clock(self.serf.clocks.member)
             self.snapshot.close()
@@ -300,9 +303,13 @@ class GossipPool:
 
     def _flush(self) -> None:
         self._flush_timer = None
-        if self.snapshot is not None:
-            self.snapshot.note_clock(self.serf.clocks.member)
-            self.snapshot.flush()
+        if self.snapshot is None:
+            return
+        if self._flushing is not None and not self._flushing.done():
+            self._plan_flush()  # the disk hangs: what is noted waits for it, and nothing else does
+            return
+        self.snapshot.note_clock(self.serf.clocks.member)
+        self._flushing = asyncio.get_running_loop().run_in_executor(None, self.snapshot.pending())
 
     # ------------------------------------------------------------------ time
 

@@ -8,14 +8,16 @@ A text file that grows by lines:
     leave                           this member left of its own will: what stands before is forgotten, unless it rejoins after a leave
     coordinate: ...                 of older versions, ignored, as lines are that begin with #
 
-Lines are kept together and written every half second. A file that grows beyond 128 KiB (or 256 bytes a member) is written anew beside the
-old one and takes its place. A last line without its end is a torn write and is not read.
+Lines are kept together and written every half second, in a thread, since a disk may hang. A file that grows beyond 128 KiB (or 256 bytes a
+member) is written anew beside the old one and takes its place. A last line without its end is a torn write and is not read.
 """
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from muster.gossip.effects import (
     Effect,
@@ -53,6 +55,8 @@ class MemberSnapshot:
         self._left = False
         self._size = self._whole = 0
         self._file = -1
+        self._writing = Lock()
+        self._torn = False
         self._read()
         self.previous = dict(self.alive)
         """Whom to join again: those that were alive when the file was last written."""
@@ -130,27 +134,40 @@ class MemberSnapshot:
 
     def flush(self, durable: bool = False) -> None:
         """Write what was noted."""
-        if self._file < 0:
-            return
-        try:
-            data = "".join(self._lines).encode("utf-8", "surrogateescape")
-            _write_all(self._file, data)
-            if durable:
-                os.fsync(self._file)
-            self._lines.clear()
-            self._size += len(data)
-            if self._size > max(SMALLEST_COMPACTION, BYTES_A_MEMBER * len(self.alive)):
-                self._compact()
-        except OSError as error:
-            logger.error("the snapshot %s cannot be written: %s", self.path, error)
-            self._lines = ["\n"]  # ends what may be torn
+        self.pending(durable)()
+
+    def pending(self, durable: bool = False) -> Callable[[], None]:
+        """The writing of what was noted until now, which any thread may do."""
+        data = "".join(self._lines).encode("utf-8", "surrogateescape")
+        self._lines = []
+        is_long = self._size + len(data) > max(SMALLEST_COMPACTION, BYTES_A_MEMBER * len(self.alive))
+        whole = "".join(f"{line}\n" for line in self._state()).encode("utf-8", "surrogateescape") if is_long else b""
+        return partial(self._write, data, whole, durable)
+
+    def _write(self, data: bytes, whole: bytes, durable: bool) -> None:
+        with self._writing:
+            if self._file < 0:
+                return
+            try:
+                data = b"\n" + data if self._torn else data
+                _write_all(self._file, data)
+                self._torn = False
+                self._size += len(data)
+                if durable:
+                    os.fsync(self._file)
+                if whole:
+                    self._compact(whole)
+            except OSError as error:
+                logger.error("the snapshot %s cannot be written: %s", self.path, error)
+                self._torn = True
 
     def close(self) -> None:
         """Write the rest and give the file back."""
         self.flush(durable=True)
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        with self._writing:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
 
     def _came(self, member: Member) -> None:
         address = text(member.endpoint)
@@ -172,10 +189,9 @@ class MemberSnapshot:
     def _append(self, line: str) -> None:
         self._lines.append(line + "\n")
 
-    def _compact(self) -> None:
+    def _compact(self, data: bytes) -> None:
         """The whole state into a new file that replaces the old one."""
         beside = self.path.with_name(self.path.name + ".compact")
-        data = "".join(f"{line}\n" for line in self._state()).encode("utf-8", "surrogateescape")
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             _write_all(descriptor, data)

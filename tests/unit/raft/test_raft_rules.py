@@ -287,6 +287,18 @@ def test_the_best_target_is_the_voter_that_is_most_level():
     assert elected.transfer_target(100.0) == "n3"
 
 
+def test_a_leader_that_resigns_tells_the_most_level_voter_to_take_over_at_once():
+    elected = settled_leader()
+    elected.propose(100.0, [Proposal(COMMAND, b"a")])
+    assert not elected.is_replicated()
+    answer(elected, "n3", 100.0, 2, 3)
+    assert elected.is_replicated()
+    effects = elected.resign(100.1, "the disk does not answer")
+    assert effects == [LostLeadership(2, "the disk does not answer"), Send("n3", TimeoutNow(2), after_writes=False)]
+    assert elected.role is Role.FOLLOWER
+    assert elected.resign(100.2, "again") == []
+
+
 # ---- snapshots into a log
 
 

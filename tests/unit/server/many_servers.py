@@ -19,6 +19,7 @@ from muster.server.replicated_state import ReplicatedState
 from muster.server.server import Server
 from muster.server.settings import ServerSettings
 from muster.state.store import Store
+from muster.storage.disk_thread import Worker
 from muster.storage.raft_storage import RaftStorage, in_memory
 from muster.transport.rpc_errors import CannotConnect, ConnectionLost, RemoteError
 from muster.wire.replies import Reply
@@ -35,6 +36,7 @@ class One:
         self.cluster, self.number, self.expect = cluster, number, expect
         self.at = f"127.0.0.{number}"
         self.storage: RaftStorage = in_memory()
+        self.worker = cluster.workers.get(number)
         self.up = False
         self.consensus: Consensus
         self.server: Server
@@ -62,6 +64,7 @@ class One:
             on_leadership=lambda leads: self.server.leadership(leads),
             on_leader=lambda leader: self.server.leader_changed(leader),
             peers=self,
+            worker=self.worker,
         )
         settings = ServerSettings(
             datacenter="dc1",
@@ -169,6 +172,8 @@ class Cluster:
         self.loop = loop
         self.chance = random.Random(seed)
         self.servers: dict[int, One] = {}
+        self.workers: dict[int, Worker] = {}
+        """What runs the disk's work of a server, by its number; at once where nothing is said."""
         self.members: dict[str, Member] = {}
 
     def __getitem__(self, number: int) -> One:

@@ -1,5 +1,7 @@
 """The snapshot file: what Serf writes is read, what is written is Serf's, and nothing in the file can hurt."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,29 @@ def test_a_clock_that_cannot_be_is_not_believed(path: Path, number: str) -> None
     snapshot = MemberSnapshot(str(written(path, f"clock: 5\nclock: {number}\n")))
     assert snapshot.clocks.member == 5
     snapshot.close()
+
+
+def test_what_is_noted_while_the_disk_hangs_is_written_after_it_in_order(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = MemberSnapshot(str(path))
+    hanging, thaw = threading.Event(), threading.Event()
+    write = os.write
+
+    def hang(descriptor: int, data: bytes) -> int:
+        hanging.set()
+        assert thaw.wait(30)
+        return write(descriptor, data)
+
+    snapshot.note(MemberJoined(member("n1")))
+    with monkeypatch.context() as patched:
+        patched.setattr(member_snapshot.os, "write", hang)
+        writer = threading.Thread(target=snapshot.pending())
+        writer.start()
+        assert hanging.wait(30)
+        snapshot.note(MemberFailed(member("n1")))
+        snapshot.note(MemberJoined(member("n2", 2)))
+        later = snapshot.pending()
+        thaw.set()
+        writer.join(30)
+    later()
+    snapshot.close()
+    assert path.read_text() == "alive: n1 10.0.0.1:8301\nnot-alive: n1\nalive: n2 10.0.0.2:8301\n"
