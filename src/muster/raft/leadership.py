@@ -239,7 +239,10 @@ class Leadership:
 
     def _refused(self, now: float, progress: Progress, request: AppendEntries, response: AppendEntriesResponse) -> None:
         progress.step_back()
-        if request.previous_index > progress.match:  # otherwise a late refusal of something already settled
+        if response.last_index < progress.match and not progress.in_flight:
+            progress.match = response.last_index  # it lost what it had: a server set up anew under its old id, or an old refusal come late
+            progress.next = progress.match + 1
+        elif request.previous_index > progress.match:  # otherwise a late refusal of something already settled
             progress.next = max(progress.match + 1, min(request.previous_index, response.last_index + 1))
         if not response.no_retry_backoff:
             progress.back_off(now)

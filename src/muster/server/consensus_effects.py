@@ -217,7 +217,8 @@ class EffectRunner:
         try:
             while self._effects and not self._writing and self._replay is None:
                 effect = self._effects.popleft()
-                self._handlers[type(effect)](effect)
+                if self.failed is None or _needs_no_disk(effect):
+                    self._handlers[type(effect)](effect)
         finally:
             self._advancing = False
 
@@ -446,3 +447,8 @@ class EffectRunner:
             if not future.done():
                 future.set_exception(NoLeader())
         self.tickets.clear()
+
+
+def _needs_no_disk(effect: Effect) -> bool:
+    """Whether a server whose disk failed may do it: it must not acknowledge what it only remembers."""
+    return not effect.after_writes if isinstance(effect, Send) else isinstance(effect, Apply | LostLeadership | Verified | TransferFailed)

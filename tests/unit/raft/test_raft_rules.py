@@ -19,6 +19,7 @@ from muster.raft.effects import (
     BecameLeader,
     InstallSnapshot,
     LostLeadership,
+    ReadEntries,
     ReceiveSnapshot,
     SaveVote,
     Send,
@@ -477,6 +478,14 @@ def test_all_that_waits_goes_out_in_one_request():
         ("n2", MAXIMUM_ENTRIES),
         ("n3", MAXIMUM_ENTRIES),
     ]
+
+
+def test_a_follower_that_was_set_up_anew_under_its_old_id_is_sent_everything_again():
+    elected = settled_leader()
+    elected.propose(100.0, [Proposal(COMMAND, b"a")])
+    answer(elected, "n3", 100.0, 2, 3)
+    answer(elected, "n3", 100.1, 3, 0, success=False, at=100.2)
+    assert elected.tick(100.3) == [ReadEntries("n3", 1, 3)]
 
 
 def test_a_follower_that_takes_nothing_is_sent_no_more_than_the_bound():
