@@ -58,24 +58,20 @@ def services(request: Request, context: Context) -> Outcome:
 
 
 def summaries(rows: list[CheckServiceNode] | None) -> list[dict[str, Any]]:
-    """One row for each service, by name. A node's checks count for each service that runs there, once each."""
+    """One row for each service, by name. A node's checks count once for each instance that runs there, as with the peers."""
     by_name: dict[str, dict[str, Any]] = {}
-    counted: set[tuple[str, str, str]] = set()
     for row in rows or ():
         found = by_name.setdefault(row.service.service, _empty_summary(row))
         found["InstanceCount"] += 1
-        if row.node.node not in found["Nodes"]:
-            found["Nodes"].append(row.node.node)
+        found["Nodes"].append(row.node.node)
         if row.service.tags:
             found["Tags"] = sorted({*(found["Tags"] or ()), *row.service.tags})
         external = (row.service.meta or {}).get(EXTERNAL_SOURCE)
         if external:
             found["ExternalSources"] = sorted({*(found["ExternalSources"] or ()), external})
         for check in row.checks:
-            key = (row.service.service, check.node, check.check_id)
-            if key not in counted:
-                counted.add(key)
-                found[_COUNTERS.get(check.status, "ChecksCritical")] += 1
+            if check.status in _COUNTERS:
+                found[_COUNTERS[check.status]] += 1
     return [by_name[name] for name in sorted(by_name)]
 
 

@@ -41,7 +41,8 @@ def _listed(rows: list[PreparedQuery] | None) -> list[PreparedQuery]:
 
 def create(request: Request, context: Context) -> Outcome:
     """POST: a new query; the answer is its id."""
-    command = PreparedQueryRequest(op="create", query=bodies.decode(PreparedQuery, request.body), **write_target(request, context))
+    query = bodies.decode(PreparedQuery, request.body) or PreparedQuery()  # a request without one ends the process of a peer that leads
+    command = PreparedQueryRequest(op="create", query=query, **write_target(request, context))
     return then(context.agent.call("PreparedQuery.Apply", command), _created, request, context)
 
 
@@ -109,8 +110,8 @@ def _refused(error: Exception) -> Response:
 
 
 def _update(request: Request, context: Context) -> Outcome:
-    given = bodies.decode(PreparedQuery, request.body) if request.body else PreparedQuery()
-    query = replace(given, id=request.rest)
+    given = bodies.decode(PreparedQuery, request.body) if request.body else None
+    query = replace(given or PreparedQuery(), id=request.rest)
     command = PreparedQueryRequest(op="update", query=query, **write_target(request, context))
     return then(context.agent.call("PreparedQuery.Apply", command), nothing)
 

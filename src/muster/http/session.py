@@ -34,7 +34,7 @@ def create(request: Request, context: Context) -> Outcome:
             session = _given(session, bodies.read_json(request.body))
         except (WrongBody, InvalidDuration) as error:
             raise BadRequest(f"Request decode failed: {error}") from error
-    command = SessionRequest(op="create", session=session, **target)
+    command = SessionRequest(op="create", session=_without_doubled_default(session), **target)
     return then(context.agent.call("Session.Apply", command), _created, request, context)
 
 
@@ -52,11 +52,15 @@ def _given(session: Session, value: Any) -> Session:
             known[field] = getattr(bodies.from_json(Session, {name: fields[name]}), field)
     if fields.get("servicechecks") is not None:
         known["service_checks"] = bodies.from_json(Session, {"servicechecks": fields["servicechecks"]}).service_checks
-    session = replace(session, **known)
+    return replace(session, **known)
+
+
+def _without_doubled_default(session: Session) -> Session:
+    """An empty list also takes the other list's default away; the older list is kept only where it says something of its own."""
     if not session.checks:
-        return replace(session, node_checks=[])  # an empty list also takes the other list's default away
-    if not session.node_checks:
-        return replace(session, checks=[])
+        return replace(session, node_checks=[])
+    if not session.node_checks or session.checks == [SERF_HEALTH]:
+        return replace(session, checks=None)
     return session
 
 

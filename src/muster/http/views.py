@@ -54,7 +54,8 @@ def entry_json(entry: KVEntry, pretty: bool) -> bytes:
 
 
 def session(one: Session) -> Json:
-    """A session. The older list of checks is not shown."""
+    """A session. The older list of checks is shown where it is not empty."""
+    older = {"Checks": one.checks} if one.checks else {}
     return {
         "ID": one.id,
         "Name": one.name,
@@ -64,6 +65,7 @@ def session(one: Session) -> Json:
         "TTL": one.ttl,
         "NodeChecks": one.node_checks,
         "ServiceChecks": one.service_checks,
+        **older,
         "CreateIndex": one.create_index,
         "ModifyIndex": one.modify_index,
     }

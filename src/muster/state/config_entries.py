@@ -7,17 +7,19 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from muster.model.errors import CommandFailed
 from muster.model.operator import ConfigEntry
 from muster.state.indexes import Indexes
 from muster.state.watches import Watches, WatchSet
 
 TABLE = "config-entries"
+SERVICE_DEFAULTS = "service-defaults"
 CONFIG_ENTRY = "config entry"
 CONFIG_KIND = "config entries of kind"
 
 
 class ConfigEntries:
-    """Config entries by (kind, name)."""
+    """Config entries by kind and name. Names that differ in case alone are one name, which is spelled as it was written last."""
 
     def __init__(self, indexes: Indexes, watches: Watches) -> None:
         self._indexes = indexes
@@ -28,8 +30,8 @@ class ConfigEntries:
     def get(self, kind: str, name: str, watch: WatchSet | None = None) -> tuple[int, ConfigEntry | None]:
         """One entry."""
         if watch is not None:
-            watch.append((CONFIG_ENTRY, f"{kind}/{name}"))
-        return self._indexes.get(TABLE), self._entries.get((kind, name))
+            watch.append((CONFIG_ENTRY, f"{kind}/{name.lower()}"))
+        return self._indexes.get(TABLE), self._entries.get((kind, name.lower()))
 
     def list(self, kind: str = "", watch: WatchSet | None = None) -> tuple[int, list[ConfigEntry]]:
         """The entries of a kind, or all for an empty kind, in the order of kinds and names."""
@@ -38,33 +40,39 @@ class ConfigEntries:
         return self._indexes.get(TABLE), [entry for _, entry in sorted(self._entries.items()) if kind in ("", entry.kind)]
 
     def set(self, index: int, entry: ConfigEntry) -> bool:
-        """Writes an entry; the index moves in any case."""
-        old = self._entries.get((entry.kind, entry.name))
+        """Writes an entry; the index moves in any case. The peers' leaders let a nameless one come as far as here, and it fails here."""
+        if entry.kind == SERVICE_DEFAULTS and not entry.name:
+            raise CommandFailed("serviceName is required")
+        old = self._entries.get(_key(entry))
         made = replace(entry, create_index=index if old is None else old.create_index, modify_index=index)
-        self._journal.put(self._entries, (entry.kind, entry.name), made)
+        self._journal.put(self._entries, _key(entry), made)
         self._changed(index, entry)
         return True
 
     def check_and_set(self, index: int, entry: ConfigEntry) -> bool:
         """`set`, if the ModifyIndex of the entry is `entry.modify_index`; 0 means: if there is no such entry."""
-        old = self._entries.get((entry.kind, entry.name))
+        old = self._entries.get(_key(entry))
         if entry.modify_index != (0 if old is None else old.modify_index):
             return False
         return self.set(index, entry)
 
     def delete(self, index: int, kind: str, name: str) -> None:
         """Deletes an entry; nothing happens if it is not there."""
-        old = self._entries.get((kind, name))
+        old = self._entries.get((kind, name.lower()))
         if old is not None:
-            self._journal.drop(self._entries, (kind, name))
+            self._journal.drop(self._entries, _key(old))
             self._changed(index, old)
 
     def _changed(self, index: int, entry: ConfigEntry) -> None:
         self._indexes.bump(TABLE, index)
-        self._watches.touch((CONFIG_ENTRY, f"{entry.kind}/{entry.name}"))
+        self._watches.touch((CONFIG_ENTRY, f"{entry.kind}/{entry.name.lower()}"))
         self._watches.touch((CONFIG_KIND, entry.kind))
         self._watches.touch((CONFIG_KIND, ""))
 
     def replace(self, entries: Iterable[ConfigEntry]) -> None:
         """Takes exactly these entries."""
-        self._entries = {(entry.kind, entry.name): entry for entry in entries}
+        self._entries = {_key(entry): entry for entry in entries}
+
+
+def _key(entry: ConfigEntry) -> tuple[str, str]:
+    return entry.kind, entry.name.lower()

@@ -11,6 +11,7 @@ from muster.http.entry_kinds import parse_entry, shown_entry
 from muster.model.catalog import HealthCheckDefinition
 from muster.model.durations import InvalidDuration
 from muster.model.operator import AutopilotConfig
+from muster.model.queries import PreparedQuery
 from muster.wire.commands import RegisterRequest
 from muster.wire.replies import Reply
 
@@ -148,6 +149,12 @@ def test_a_value_of_a_transaction_has_the_limit_of_values(make_edge: Any) -> Non
         pytest.param(b"", "node_checks", ["serfHealth"], id="default checks"),
         pytest.param(b'{"Checks": []}', "node_checks", [], id="no checks"),
         pytest.param(b'{"NodeChecks": ["a"]}', "node_checks", ["a"], id="node checks"),
+        pytest.param(b"", "checks", None, id="the older list says nothing of its own"),
+        pytest.param(b'{"Checks": ["serfHealth"], "NodeChecks": ["a"]}', "checks", None, id="the older list has the default alone"),
+        pytest.param(b'{"Checks": ["a"]}', "checks", ["a"], id="the older list"),
+        pytest.param(b'{"Checks": ["a"]}', "node_checks", ["serfHealth"], id="the older list beside the default"),
+        pytest.param(b'{"Checks": ["a"], "NodeChecks": []}', "checks", None, id="no node checks"),
+        pytest.param(b'{"NodeChecks": null}', "node_checks", None, id="null for node checks"),
         pytest.param(b'{"Node": "other"}', "node", "other", id="node"),
     ],
 )
@@ -156,6 +163,14 @@ def test_a_new_session(make_edge: Any, text: bytes, field: str, expected: Any) -
     edge.agent.answers["Session.Apply"] = Reply(value="an-id")
     assert body(edge.send("PUT", "/v1/session/create", text)) == b'{"ID":"an-id"}'
     assert getattr(edge.agent.asked[0][1].session, field) == expected
+
+
+def test_a_prepared_query_of_nothing_is_sent_as_an_empty_one(edge: Any) -> None:
+    """A peer that leads ends its process when there is none in the request."""
+    edge.agent.answers["PreparedQuery.Apply"] = Reply(value="an-id")
+    edge.send("POST", "/v1/query", b"null")
+    edge.send("PUT", "/v1/query/an-id", b"null")
+    assert [request.query for _, request in edge.agent.asked] == [PreparedQuery(), PreparedQuery(id="an-id")]
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,8 @@ def test_coordinates_are_committed_together() -> None:
         assert parts.index == before + 1
         (found,) = (await parts.call("Coordinate.Node", NodeRequest(node="a", **DC))).value
         assert found.coord.vec[0] == 2.0
+        (found,) = (await parts.call("Coordinate.Node", NodeRequest(node="A", **DC))).value
+        assert found.node == "A", "as it was asked for"
 
     run(body)
 

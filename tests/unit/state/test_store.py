@@ -163,6 +163,24 @@ def test_config_entries(command, result, index):
     assert store.indexes.get("config-entries") == index
 
 
+def test_names_of_config_entries_differ_by_more_than_case():
+    store = Store()
+    store.apply(3, entry("upsert", "Web"))
+    assert store.apply(4, entry("upsert-cas", "wEB", modify_index=3)).result is True
+    (found,) = store.config_entries.list("service-defaults")[1]
+    assert (found.name, found.create_index, found.modify_index) == ("wEB", 3, 4)
+    assert store.config_entries.get("service-defaults", "WEB")[1] == found
+    store.apply(5, entry("delete", "web"))
+    assert store.config_entries.list()[1] == []
+
+
+def test_service_defaults_without_a_name_fail_when_they_are_applied():
+    store = Store()
+    store.apply(3, entry("upsert"))
+    assert str(store.apply(5, entry("upsert", "")).result) == "serviceName is required"
+    assert store.indexes.get("config-entries") == 3
+
+
 def test_an_unknown_operation_on_config_entries_is_refused():
     assert str(Store().apply(1, entry("explode")).result) == "invalid config entry operation type: explode"
 

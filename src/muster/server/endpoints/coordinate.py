@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import msgspec
+
 from muster.model.coordinates import DIMENSIONS, NodeCoordinate
 from muster.model.errors import Rejected
 from muster.server.context import Context
@@ -31,9 +33,9 @@ def list_nodes(context: Context, _request: DatacenterRequest, watch: WatchSet | 
 
 
 def node(context: Context, request: NodeRequest, watch: WatchSet | None) -> tuple[int, list[NodeCoordinate]]:
-    """The coordinates of a node, one for each segment."""
+    """The coordinates of a node, one for each segment; they name it as it was asked for."""
     index, found = context.store.coordinates.of_node(request.node, watch)
-    return index, list(found)
+    return index, [msgspec.structs.replace(row, node=request.node) for row in found]
 
 
 def list_datacenters(context: Context, _request: Any) -> list[DatacenterCoordinates]:
