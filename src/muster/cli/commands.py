@@ -22,6 +22,7 @@ COMMANDS = {
     "lock": ("lock", "Runs a command while holding a lock"),
     "maint": ("maint", "Switches the maintenance of a node or a service"),
     "members": ("members", "Lists the members of the cluster"),
+    "migrate": ("migrate", "Takes over a Consul server's data directory"),
     "monitor": ("monitor", "Shows the agent's log as it is written"),
     "operator": ("", "Tools for those who run the servers"),
     "operator autopilot": ("", "Reads and changes the Autopilot configuration"),

@@ -55,6 +55,12 @@ def decode_response(request: Request, data: bytes) -> tuple[str, Response]:
     return _response_of(request, values[0], values[1])
 
 
+def decode_entry(data: bytes) -> Entry:
+    """One entry of the log as the peers keep it on disk: the map that also stands in a request."""
+    fields = unpack_value(data)
+    return _entry_of(as_fields(fields))
+
+
 class SnapshotPiece(msgspec.Struct, frozen=True, gc=False):
     """Bytes of the snapshot whose head came before; with the `last` of them it is whole."""
 

@@ -174,7 +174,23 @@ def test_a_directory_of_consuls_is_refused_with_the_ways_on():
     disk = FaultyDisk()
     disk.make_directory("/data/raft")
     disk.open("/data/raft/raft.db", create=True)
-    with pytest.raises(ConfigurationError, match=r"raft/raft\.db.*retry_join.*consul snapshot save"):
+    with pytest.raises(ConfigurationError, match=r"raft/raft\.db.*muster migrate /data.*retry_join"):
+        data_directory.check(disk, "/data")
+
+
+def test_a_directory_in_which_consul_ran_after_muster_is_refused():
+    disk = FaultyDisk()
+    storage(disk)
+    disk.open("/data/raft/raft.db", create=True)
+    with pytest.raises(ConfigurationError, match=r"raft/muster.*raft/raft\.db.*empty the data directory"):
+        data_directory.check(disk, "/data")
+
+
+def test_a_directory_whose_migration_was_interrupted_is_refused_until_it_is_finished():
+    disk = FaultyDisk()
+    disk.make_directory("/data/raft/muster.new")
+    disk.open("/data/node-id", create=True)
+    with pytest.raises(ConfigurationError, match=r"muster migrate /data"):
         data_directory.check(disk, "/data")
 
 
