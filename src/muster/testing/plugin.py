@@ -1,4 +1,4 @@
-"""A pytest plugin that gives a real agent as a fixture. Installed with Muster; `-p no:muster` leaves it out.
+"""A pytest plugin that gives a real agent, or a cluster of them, as a fixture. Installed with Muster; `-p no:muster` leaves it out.
 
 Every pytest run where Muster is installed loads this file, so nothing but pytest itself is imported before a fixture is used.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from muster.testing.cluster import Cluster
     from muster.testing.server import Server
 
 
@@ -28,3 +29,12 @@ def muster_session_server() -> Iterator["Server"]:
 
     with Server() as server:
         yield server
+
+
+@pytest.fixture
+def muster_cluster() -> Iterator["Cluster"]:
+    """Three fresh servers, in processes of their own, for this test alone."""
+    from muster.testing.cluster import Cluster
+
+    with Cluster() as cluster:
+        yield cluster

@@ -44,6 +44,20 @@ def test_the_server_of_the_session_is_shared(run):
     ).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
+def test_each_test_gets_a_fresh_cluster(run):
+    run(
+        """
+        def test_first(muster_cluster):
+            assert len(muster_cluster.servers) == 3
+            assert muster_cluster.client.kv.put("key", b"1", cas=0)
+
+        def test_second(muster_cluster):
+            assert muster_cluster.client.kv.put("key", b"2", cas=0)
+        """
+    ).assert_outcomes(passed=2)
+
+
 def test_the_plugin_can_be_left_out(run):
     result = run("def test_it(muster_server): pass", "-p", "no:muster")
     result.assert_outcomes(errors=1)
