@@ -29,6 +29,13 @@ class NoPathToDatacenter(MusterError):
         super().__init__("No path to datacenter")
 
 
+class DatacenterUnreachable(MusterError):
+    """The servers of the named datacenter are known, and none of them has answered for a while."""
+
+    def __init__(self) -> None:
+        super().__init__("Remote DC has no server currently reachable")
+
+
 class PermissionDenied(MusterError):
     """The token may not do this."""
 

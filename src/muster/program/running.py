@@ -55,8 +55,13 @@ class RunningAgent:
         self.agent = Agent(config, self.clock, self.random, self._servers(config), self.metrics, self._read_config, self._leave, self._fail)
         if self.remote is not None:
             self.agent.pools.lan_listeners.append(self.remote.heard)
+        self.datacenters: PooledDatacenters | None = None
         if self.server_part is not None:
-            self.agent.pools.lan_listeners.append(self.server_part.server.member_event)
+            pools = self.agent.pools
+            self.datacenters = PooledDatacenters(pools, config.datacenter, self.clock, self.random, self.server_part.pool)
+            pools.wan_listeners.append(self.datacenters.heard)
+            self.server_part.server.know_datacenters(self.datacenters)
+            pools.lan_listeners.append(self.server_part.server.member_event)
             self.agent.leave_pools = self._leave_as_server
         self.http: Listener | None = None
         self.dns: DnsServer | None = None
@@ -96,7 +101,6 @@ class RunningAgent:
         await self._open_pools()
         if self.server_part is not None:
             self.server_part.server.on_user_event.append(self._fire)
-            self.server_part.server.know_datacenters(PooledDatacenters(self.agent.pools, self.config.datacenter))
             await self.server_part.start()
         self.agent.start()
         if self.server_part is not None and self.server_part.server.is_ready():
@@ -153,6 +157,8 @@ class RunningAgent:
         await self.agent.stop()
         if self.remote is not None:
             self.remote.stop()
+        if self.datacenters is not None:
+            self.datacenters.stop()
         if self.rpc_pool is not None:
             self.rpc_pool.close()
         await self.agent.pools.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from muster.model.clock import Clock
 from muster.server.coordinate_batches import CoordinateBatches
 from muster.server.datacenters import Datacenters, OneDatacenter
-from muster.server.forwarding import Forwarding, NoForwarding
+from muster.server.forwarding import Call, Forwarding, NoForwarding
 from muster.server.health import ClusterHealth
 from muster.server.lock_delays import LockDelays
 from muster.server.raft_membership import RaftMembership
@@ -48,6 +48,8 @@ class Context:
         self.health = ClusterHealth(clock)
         self.session_timers: SessionTimers
         self.known_datacenters: Datacenters = OneDatacenter(settings.datacenter)
+        self.abroad: Callable[[Call], asyncio.Future[Reply]]
+        """Asks the datacenter that a call's request names: `abroad.Abroad.call`."""
         self.registered_after: dict[str, int] = {}
         """The log's last index when a node (its name in lower case) was last registered by somebody: applied once that is passed."""
         self.on_user_event: list[UserEventListener] = []

@@ -5,6 +5,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from muster.model.coordinates import NodeCoordinate
+from muster.model.errors import NoPathToDatacenter
 
 WAN_AREA = "wan"
 
@@ -28,6 +29,17 @@ class Datacenters(Protocol):
         """Each datacenter with those of its servers whose coordinate is known."""
         ...
 
+    def server_of(self, datacenter: str) -> str:
+        """The "ip:port" of the server of another datacenter that is to be asked now.
+
+        Raises NoPathToDatacenter for an unknown datacenter, DatacenterUnreachable if none of its servers answers.
+        """
+        ...
+
+    def failed(self, datacenter: str, address: str) -> None:
+        """That server could not be asked: another one is, the next time."""
+        ...
+
 
 class OneDatacenter:
     """What a server knows that is in no pool with others: its own."""
@@ -42,3 +54,10 @@ class OneDatacenter:
     def coordinates(self) -> list[DatacenterCoordinates]:
         """See Datacenters."""
         return [DatacenterCoordinates(datacenter=self._name)]
+
+    def server_of(self, datacenter: str) -> str:
+        """Raises NoPathToDatacenter."""
+        raise NoPathToDatacenter
+
+    def failed(self, datacenter: str, address: str) -> None:
+        """See Datacenters."""

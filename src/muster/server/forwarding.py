@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from muster.model.clock import Clock
-from muster.model.errors import MusterError, NoLeader, NoPathToDatacenter
+from muster.model.errors import MusterError, NoLeader
 from muster.server.deferred import Deferred, Outcome, settle
 from muster.server.routing import Route, Routing, Way
 from muster.transport.rpc_errors import CannotConnect, ConnectionLost
@@ -92,11 +92,12 @@ class Forwarder:
         hold: float,
         is_ready: Callable[[], bool],
         stamp: Callable[[Reply], Reply],
+        abroad: Callable[["Call"], "asyncio.Future[Reply]"],
     ) -> None:
-        """`stamp` makes of a reply the one of a server that does not lead; `hold` in seconds."""
+        """`stamp` makes of a reply the one of a server that does not lead; `abroad` asks another datacenter; `hold` in seconds."""
         self._loop, self._clock, self._random = loop, clock, chance
         self._routing, self._forwarding = routing, forwarding
-        self._hold_time, self._is_ready, self._stamp = hold, is_ready, stamp
+        self._hold_time, self._is_ready, self._stamp, self._abroad = hold, is_ready, stamp, abroad
         self._held: dict[Journey, None] = {}
         self._woken: deque[Journey] = deque()
         self._looking: asyncio.TimerHandle | None = None
@@ -114,8 +115,8 @@ class Forwarder:
                 return call.here()
             case Way.STALE:
                 return self._stale(call)
-            case Way.NO_PATH:
-                raise NoPathToDatacenter
+            case Way.AWAY:
+                return self._abroad(call)
             case Way.REFUSE:
                 raise NoLeader
         journey = Journey(self._loop, call)

@@ -9,7 +9,7 @@ from muster.model.catalog import CRITICAL, PASSING, CheckServiceNode
 from muster.model.queries import PreparedQuery, QueryDnsOptions
 from muster.server.context import Context
 from muster.server.rows import has_meta, sorted_by_distance
-from muster.wire.requests import PreparedQueryExecuteRequest, QuerySource
+from muster.wire.requests import PreparedQueryExecuteRemoteRequest, PreparedQueryExecuteRequest, QuerySource
 
 AGENT = "_agent"
 BY_ADDRESS = "_ip"
@@ -27,17 +27,27 @@ class QueryAnswer(Struct, frozen=True, kw_only=True):
 
 
 def run(context: Context, query: PreparedQuery, request: PreparedQueryExecuteRequest) -> QueryAnswer:
-    """The answer of this datacenter. Other datacenters that the query names are unknown yet, and passed over."""
+    """The answer of this datacenter, for who asked here."""
     rows = matching(context, query, request.connect)
     context.random.shuffle(rows)
     source = _source(context, query, request)
     rows = sorted_by_distance(context, source, rows, lambda row: row.node.node)
     if source.node and source.datacenter == context.settings.datacenter:
         _put_first(rows, source.node)
-    if request.limit > 0:
-        rows = rows[: request.limit]
-    service = query.service.service
-    return QueryAnswer(service=service, nodes=rows, dns=query.dns, datacenter=context.settings.datacenter)
+    return _answer(context, query, rows, request.limit)
+
+
+def run_for_another(context: Context, request: PreparedQueryExecuteRemoteRequest) -> QueryAnswer:
+    """The answer of this datacenter for another one, which found nothing itself: in any order, since all is as far away."""
+    rows = matching(context, request.query, request.connect)
+    context.random.shuffle(rows)
+    return _answer(context, request.query, rows, request.limit)
+
+
+def _answer(context: Context, query: PreparedQuery, rows: list[CheckServiceNode], limit: int) -> QueryAnswer:
+    if limit > 0:
+        rows = rows[:limit]
+    return QueryAnswer(service=query.service.service, nodes=rows, dns=query.dns, datacenter=context.settings.datacenter)
 
 
 def matching(context: Context, query: PreparedQuery, connect: bool) -> list[CheckServiceNode]:

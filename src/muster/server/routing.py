@@ -19,7 +19,7 @@ class Way(Enum):
     LEADER = "leader"  # the server at the route's address leads
     HOLD = "hold"  # nobody is known to lead, or this server is not ready yet: wait
     REFUSE = "refuse"  # this server leaves: whoever asks shall try another one
-    NO_PATH = "no path"  # another datacenter, of which no server is known
+    AWAY = "away"  # a server of another datacenter
 
 
 class Route(Struct, frozen=True, gc=False):
@@ -29,7 +29,7 @@ class Route(Struct, frozen=True, gc=False):
     address: str = ""
 
 
-HERE, STALE, HOLD, REFUSE, NO_PATH = (Route(way) for way in (Way.HERE, Way.STALE, Way.HOLD, Way.REFUSE, Way.NO_PATH))
+HERE, STALE, HOLD, REFUSE, AWAY = (Route(way) for way in (Way.HERE, Way.STALE, Way.HOLD, Way.REFUSE, Way.AWAY))
 
 
 class Routing:
@@ -47,7 +47,7 @@ class Routing:
         A server that never heard a leader has nothing to be stale about: it may have been empty until a moment ago.
         """
         if datacenter != self._datacenter:
-            return NO_PATH
+            return AWAY
         if stale and self._consensus.last_contact() is not None:
             return STALE
         if self.leaving:

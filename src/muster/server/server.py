@@ -13,7 +13,7 @@ from typing import Any
 
 from muster.gossip.effects import Effect, MemberFailed, MemberJoined, MemberLeft, MemberReaped, MemberUpdated
 from muster.model.clock import Clock
-from muster.model.errors import NoPathToDatacenter
+from muster.server.abroad import Abroad
 from muster.server.blocking import Blocking, ReadRule
 from muster.server.bootstrapping import Bootstrapping
 from muster.server.changes import Changes
@@ -80,8 +80,11 @@ class Server:
         self.duties = LeaderDuties(context, loop, self._became_ready, force_leave)
         context.session_timers = SessionTimers(loop, clock, self.duties.end_session)
         self._routing = Routing(settings.datacenter, consensus, context.servers)
+        hold = settings.rpc_hold_timeout
+        self._abroad = Abroad(loop, clock, context.forwarding, lambda: context.known_datacenters, hold)
+        context.abroad = self._abroad.call
         self._forwarder = Forwarder(
-            loop, clock, chance, self._routing, context.forwarding, settings.rpc_hold_timeout, self.is_ready, self._stale_reply
+            loop, clock, chance, self._routing, context.forwarding, hold, self.is_ready, self._stale_reply, self._abroad.call
         )
         self._started = False
         self._bootstrapping = Bootstrapping(context, loop)
@@ -229,7 +232,8 @@ class Server:
     def _local(self, function: Callable[[Any], Any], method: str, request: Any) -> Outcome:
         datacenter = getattr(request, "datacenter", "")
         if datacenter and datacenter != self._datacenter:
-            raise NoPathToDatacenter()
+            here = partial(self._local, function, method, request)
+            return self._abroad.call(Call(method, request, here, here))
         return Reply(value=function(request))
 
     def _verified(self, call: Call, then: Callable[[], Outcome]) -> Outcome:

@@ -8,6 +8,8 @@ Source: reference of the RPC wire, sections 4 and 5.
 
 from msgspec import Struct, field
 
+from muster.model.queries import PreparedQuery
+
 
 class QuerySource(Struct, frozen=True, gc=False, kw_only=True):
     """From where `near` is measured; a node name of `_agent` was replaced by the asking agent's."""
@@ -104,6 +106,14 @@ class PreparedQueryExecuteRequest(QueryOptions, frozen=True, gc=False, kw_only=T
     connect: bool = field(name="Connect", default=False)
     source: QuerySource = field(name="Source", default_factory=QuerySource)
     agent: QuerySource = field(name="Agent", default_factory=QuerySource)
+
+
+class PreparedQueryExecuteRemoteRequest(QueryOptions, frozen=True, gc=False, kw_only=True):
+    """PreparedQuery.ExecuteRemote: one datacenter asks another what a query that it holds finds there."""
+
+    query: PreparedQuery = field(name="Query", default_factory=PreparedQuery)
+    limit: int = field(name="Limit", default=0)
+    connect: bool = field(name="Connect", default=False)
 
 
 class ConfigEntryQuery(QueryOptions, frozen=True, gc=False, kw_only=True):

@@ -104,6 +104,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "Operator.ServerHealth": SERVER_HEALTH,
     "PreparedQuery.Apply": bare(str),
     "PreparedQuery.Execute": QUERY_ANSWER,
+    "PreparedQuery.ExecuteRemote": QUERY_ANSWER,
     "PreparedQuery.Explain": single("Query", encoder(PreparedQuery), decoder(PreparedQuery)),
     "PreparedQuery.Get": one("Queries", PreparedQuery),
     "PreparedQuery.List": listed("Queries", encoder(PreparedQuery), decoder(PreparedQuery)),

@@ -16,11 +16,13 @@ from muster.agent.config.sections import Encryption, GossipSettings, Ports
 from muster.agent.datacenters import PooledDatacenters
 from muster.agent.keyring_operations import KeyringFailed, carry_out
 from muster.agent.pools import NotInPool, Pools
+from muster.agent.server_list import KnownServer
 from muster.agent.telemetry import Metrics, TelemetrySettings
 from muster.gossip.effects import Effect, MemberStatus
 from muster.model.durations import MILLISECOND
-from muster.model.errors import Rejected
+from muster.model.errors import DatacenterUnreachable, NoPathToDatacenter, Rejected
 from muster.program.clock import SystemClock
+from muster.server.forwarding import NoForwarding
 
 KEY, NEW_KEY = "pUqJrVyVRj5jsiYEkM/tFQ==", "3lg9DxVfKNzI8O+IQ5Ek+Q=="
 QUICK = GossipSettings(
@@ -171,18 +173,30 @@ async def test_keys_are_a_matter_of_servers() -> None:
 @in_loop
 async def test_datacenters_are_known_by_their_servers_and_the_own_one_is_the_nearest() -> None:
     async with open_pools(config("s1", datacenter="east"), config("s2", datacenter="west")) as (first, second):
-        known = PooledDatacenters(first, "east")
+        known = PooledDatacenters(first, "east", SystemClock(), random.Random(1), NoForwarding())
         assert known.names() == ["east"]
         assert first.wan is not None
         assert second.wan is not None
+        first.wan_listeners.append(known.heard)
+        with pytest.raises(NoPathToDatacenter):
+            known.server_of("west")
         await second.wan.join([f"127.0.0.1:{first.wan.serf.endpoint[1]}"])
         await until(lambda: known.names() == ["east", "west"], first)
         await until(lambda: len(known.coordinates()[1].coordinates) == 1, first)
         east, west = known.coordinates()
         assert [one.node for one in east.coordinates] == ["s1"]
         assert [one.node for one in west.coordinates] == ["s2"]
+        address = known.server_of("west")
+        assert address.startswith("127.0.0.1:")
         await second.close()
         await until(lambda: "s2.west" not in alive(first, wan=True), first)
         assert known.names() == ["east", "west"], "one whose servers failed is still a datacenter"
+        assert known.server_of("west") == address, "and they are asked, for the pool may be wrong"
+        await known.look("west", [KnownServer("s2.west", address)])
+        with pytest.raises(DatacenterUnreachable):
+            known.server_of("west")
         first.wan.force_leave("s2.west")
         assert known.names() == ["east"]
+        with pytest.raises(NoPathToDatacenter):
+            known.server_of("west")
+        known.stop()

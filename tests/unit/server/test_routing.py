@@ -47,8 +47,8 @@ CASES = [
     pytest.param({"leader": "127.0.0.3:8300", "heard": 0.1}, "dc1", False, False, Way.HOLD, "", id="a leader that the pool has lost"),
     pytest.param({"leader": "127.0.0.9:8300", "heard": 0.1}, "dc1", False, False, Way.HOLD, "", id="a leader that the pool never knew"),
     pytest.param({"leader": "localhost:8300", "heard": 0.1}, "dc1", False, False, Way.HOLD, "", id="a leader of another spelling"),
-    pytest.param(FOLLOWS, "dc2", True, False, Way.NO_PATH, "", id="another datacenter"),
-    pytest.param(FOLLOWS, "", False, True, Way.NO_PATH, "", id="no datacenter is not the own one"),
+    pytest.param(FOLLOWS, "dc2", True, False, Way.AWAY, "", id="another datacenter"),
+    pytest.param(FOLLOWS, "", False, True, Way.AWAY, "", id="no datacenter is not the own one"),
 ]
 
 

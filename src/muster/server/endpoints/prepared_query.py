@@ -9,7 +9,8 @@ from muster.model.errors import MusterError, NotFound, Rejected
 from muster.model.queries import PreparedQuery, QueryService
 from muster.server.context import Context
 from muster.server.methods import Methods, PlainRead, Read, Write
-from muster.server.query_execution import QueryAnswer, run
+from muster.server.query_execution import QueryAnswer, run, run_for_another
+from muster.server.query_failover import fail_over, failover_order
 from muster.state.watches import WatchSet
 from muster.wire.commands import PreparedQueryRequest
 from muster.wire.replies import Reply
@@ -127,9 +128,14 @@ def explain(context: Context, request: PreparedQueryExecuteRequest) -> PreparedQ
     return _resolved(context, request, request.agent)
 
 
-def execute(context: Context, request: PreparedQueryExecuteRequest) -> QueryAnswer:
-    """The instances that the query asks for."""
-    return run(context, _resolved(context, request, request.agent), request)
+def execute(context: Context, request: PreparedQueryExecuteRequest) -> "QueryAnswer | asyncio.Future[Reply]":
+    """The instances that the query asks for; where there are none here, those of the other datacenters that it names."""
+    query = _resolved(context, request, request.agent)
+    answer = run(context, query, request)
+    if answer.nodes:
+        return answer
+    candidates = failover_order(context, query.service.failover)
+    return fail_over(context, query, request, answer, candidates) if candidates else answer
 
 
 METHODS: Methods = {
@@ -138,4 +144,5 @@ METHODS: Methods = {
     "PreparedQuery.List": Read(list_queries, indexes=("prepared-queries",)),
     "PreparedQuery.Explain": PlainRead(explain),
     "PreparedQuery.Execute": PlainRead(execute),
+    "PreparedQuery.ExecuteRemote": PlainRead(run_for_another),
 }
