@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec.structs import replace
+
 from muster.agent import description
 from muster.agent.aliases import Aliases
 from muster.agent.checks.runner import CheckRunner
@@ -338,18 +340,14 @@ class Agent:
         if watches_changed:
             self._replace_watches(watching)
 
+    def stamped_event(self, event: UserEvent) -> UserEvent:
+        """The event under an id of its own, ready to be sent. `Rejected` if it is not valid."""
+        validate(event)
+        return replace(event, id=str(uuid.UUID(int=self.random.getrandbits(128))))
+
     def fire_event(self, event: UserEvent) -> UserEvent:
         """Send a user event to the datacenter; returns it with its id. `Rejected` if it is not valid."""
-        validate(event)
-        identity = str(uuid.UUID(int=self.random.getrandbits(128)))
-        sent = UserEvent(
-            id=identity,
-            name=event.name,
-            payload=event.payload,
-            node_filter=event.node_filter,
-            service_filter=event.service_filter,
-            tag_filter=event.tag_filter,
-        )
+        sent = self.stamped_event(event)
         self.pools.lan.user_event(PREFIX + event.name, encode(sent))
         return sent
 

@@ -68,7 +68,10 @@ def update(request: Request, context: Context) -> Outcome:
     given = decode(CoordinateUpdateRequest, request.body)
     if given.coord is None:
         raise BadRequest("Request decode failed: Coord is missing")
-    command = replace(given, datacenter=given.datacenter or context.settings.datacenter, token=given.token or token(request, context))
+    asked = request.query.first("dc") if request.raw_query else ""
+    command = replace(
+        given, datacenter=asked or given.datacenter or context.settings.datacenter, token=given.token or token(request, context)
+    )
     return then(context.agent.call("Coordinate.Update", command), nothing)
 
 

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from muster.agent.events import UserEvent, event_index, validate
+from muster.agent.event_payload import encode
+from muster.agent.events import UserEvent, event_index
 from muster.http.answers import json_answer, then
 from muster.http.messages import Outcome, Pending, Request, Response
 from muster.http.parameters import read_options, required, write_target
@@ -28,9 +29,9 @@ def fire(request: Request, context: Context) -> Outcome:
     )
     if target["datacenter"] == context.settings.datacenter:
         return json_answer(_shown(context.agent.fire_event(event)), request, context)
-    validate(event)
-    message = EventFireRequest(name=event.name, payload=event.payload or b"", **target)
-    return then(context.agent.call("Internal.EventFire", message), _fired, request, context, event)
+    sent = context.agent.stamped_event(event)
+    message = EventFireRequest(name=sent.name, payload=encode(sent), **target)
+    return then(context.agent.call("Internal.EventFire", message), _fired, request, context, sent)
 
 
 def _fired(_reply: Any, request: Request, context: Context, event: UserEvent) -> Response:

@@ -14,9 +14,20 @@ class RpcError(MusterError):
 class RemoteError(RpcError):
     """The server that was asked refused the call; `text` is what it said."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(MAKING_CALL + text)
+    def __init__(self, text: str, prefix: str = MAKING_CALL) -> None:
+        """`prefix`: what this hop adds; snapshots travel without."""
+        super().__init__(prefix + text)
         self.text = text
+        self.http_status = _status(text)
+
+
+def _status(text: str) -> int:
+    """What the HTTP edge answers with: of an error from afar there is only the text."""
+    return next((status for part, status in _STATUSES if part in text), RpcError.http_status)
+
+
+_STATUSES = (("Permission denied", 403), ("ACL not found", 403), ("RPC rate limit exceeded", 429))
+"""The texts that the peers look for in what another server said."""
 
 
 class CannotConnect(RpcError):

@@ -91,7 +91,7 @@ async def _answer(reader: asyncio.StreamReader, seconds: float) -> tuple[Snapsho
     async with asyncio.timeout(seconds):
         answer, rest = await read_head(reader, SnapshotResponse)
     if answer.error:
-        raise RemoteError(answer.error)
+        raise RemoteError(answer.error, prefix="")
     return answer, rest
 
 

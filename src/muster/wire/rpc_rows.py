@@ -107,6 +107,8 @@ def encode_service_node(row: ServiceNode) -> dict[str, Any]:
     service, node = encode_service(row.service), encode_node(row.node)
     if service["Weights"] is None:
         service["Weights"] = encoder(Weights)(Weights())
+    if service["Meta"] is None:
+        service["Meta"] = {}  # in this row alone the peers write no null
     get = _JOINED_SERVICE.get
     return {name: service[own] if (own := get(name)) else node[_JOINED_NODE[name]] for name in _JOINED_ORDER}
 
