@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from muster.http import dispatch
 from muster.http.messages import Outcome, Pending, Pushed, Request, Response
-from muster.http.writing import head, packed, usual_head
+from muster.http.writing import SHORT_BODY, head, packed, usual_answer
 
 if TYPE_CHECKING:
     from muster.http.listener import Listener
@@ -126,14 +126,12 @@ class Answering(asyncio.Protocol):
 
     def _write_usual(self, request: Request, response: Response, listener: "Listener") -> None:
         """The short way of `_write` and `_finish`: HTTP/1.1, the connection stays, no encoding to choose."""
-        common = listener.common_headers
-        if response.head_for is not common:
-            response.head = usual_head(common, response)
-            response.head_for = common
+        if response.sent_at is not listener.date:
+            response.sent, response.sent_at = usual_answer(listener, response), listener.date
         output = self._output
-        output.append(response.head + listener.date)
-        if response.body:
-            output.append(response.body)  # type: ignore[arg-type]  # the caller looked
+        output.append(response.sent)
+        if len(response.body) > SHORT_BODY:  # type: ignore[arg-type]  # the caller looked
+            output.append(response.body)  # type: ignore[arg-type]
         if listener.metrics is not None:
             listener.metrics.sample(request.endpoint.labels[request.method], (listener.now() - self._started) * 1000.0)
         self._current = None
@@ -274,8 +272,12 @@ class Answering(asyncio.Protocol):
         output = self._output
         if output:
             self._output = []
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.writelines(output)
+            transport = self._transport
+            if transport is not None and not transport.is_closing():
+                if len(output) == 1:
+                    transport.write(output[0])
+                else:
+                    transport.writelines(output)
 
     def _withdraw(self) -> None:
         waiting, self._waiting = self._waiting, None

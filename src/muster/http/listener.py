@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from muster.http import addresses
 from muster.http.answering import Answering
+from muster.http.known_heads import KnownHeads
 from muster.http.protocol import Connection
 from muster.http.recent import RecentEntries
 from muster.http.routing import Context, Router
@@ -50,6 +51,7 @@ class Listener:
         self.context = context
         self.settings: Settings = context.settings
         self.metrics = context.metrics
+        self.heads = KnownHeads()
         self.common_headers = self.settings.common_headers()
         self.now: Callable[[], float] = context.clock.monotonic
         self.date = b""
@@ -89,6 +91,8 @@ class Listener:
         """Takes new settings, after a reload."""
         self.settings = self.context.settings = settings
         self.common_headers = settings.common_headers()
+        self.heads.forget()
+        self._stamp()
 
     async def close(self, drain: float = DRAIN) -> None:
         """Stops accepting, ends what is parked, lets answers under way finish for `drain` seconds."""
@@ -131,7 +135,7 @@ class Listener:
 
     def sweep(self) -> None:
         """Once a second: the date of answers (the last line of a head), overdue requests, doors that rested."""
-        self.date = f"Date: {formatdate(self.context.clock.wall(), usegmt=True)}\r\n\r\n".encode()
+        self._stamp()
         if self.expected:
             now = self.now()
             for connection in [one for one, deadline in self.expected.items() if deadline <= now]:
@@ -142,6 +146,10 @@ class Listener:
                 door.resting = False
                 self._loop.add_reader(door.socket.fileno(), self._accept, door)
         self._sweeper = self._loop.call_later(SWEEP, self.sweep)
+
+    def _stamp(self) -> None:
+        """A new date, and never the same object: answers that were made with the one before are not sent again."""
+        self.date = f"Date: {formatdate(self.context.clock.wall(), usegmt=True)}\r\n\r\n".encode()
 
     # accepting
 

@@ -91,15 +91,16 @@ class Response(Struct, gc=False):
     """An answer: `headers` are whole lines, each with its end of line; `body` is bytes, a stream made as it is sent, or one that is pushed.
 
     A synchronous stream must do at most a few milliseconds of work per item. `encoded` says that the body's encoding (gzip) was already
-    settled. A response may be sent many times if its body is bytes; `head` then holds its head as the listener of `head_for` made it.
+    settled. A response may be sent many times if its body is bytes; `sent` then holds its head, and a short body, as long as the date of
+    the head is `sent_at`.
     """
 
     status: int
     headers: bytes = b""
     body: bytes | Iterator[bytes] | AsyncIterator[bytes] | Pushed = b""
     encoded: bool = False
-    head: bytes = b""
-    head_for: Any = None
+    sent: bytes = b""
+    sent_at: bytes = b""
 
 
 class Pending(Struct, gc=False):

@@ -10,6 +10,7 @@ import httptools
 
 from muster.http import dispatch
 from muster.http.answering import Answering
+from muster.http.known_heads import END, KnownHead
 from muster.http.limits import DISCARDED_BODY, HEAD_LIMIT
 from muster.http.messages import Headers, Request
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _METHODS = {name.encode(): name for name in ("GET", "PUT", "DELETE", "POST", "HEAD", "OPTIONS")}
-_UNUSUAL = frozenset((b"connection", b"accept-encoding"))
 _BODY = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -36,15 +36,37 @@ EXPECTATION_FAILED = b"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nC
 
 
 class Connection(Answering):
-    """Parses requests. Every `on_` method is called by the parser while `data_received` feeds it."""
+    """Parses requests. Every `on_` method is called by the parser while `_parse` feeds it.
 
-    __slots__ = ("_body", "_body_limit", "_body_size", "_head_size", "_headers", "_parser", "_partial", "_received", "_request", "_url")
+    A request whose head is known goes past the parser, which then stays where it is: between two requests.
+    """
+
+    __slots__ = (
+        "_between",
+        "_body",
+        "_body_limit",
+        "_body_size",
+        "_head_size",
+        "_headers",
+        "_held",
+        "_input",
+        "_last",
+        "_parser",
+        "_partial",
+        "_received",
+        "_request",
+        "_url",
+    )
 
     def __init__(self, listener: "Listener", remote: str) -> None:
         super().__init__(listener, remote)
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: Headers = {}
+        self._between = True  # the parser has seen whole requests only, and another may follow
+        self._held = b""  # a known head whose body is still to come
+        self._input = b""  # as far as the request under way is the first in it: an input that begins with a request
+        self._last = False  # the client said that no request follows
         self._partial = False  # the newest input does not end with a request
         self._received = 0  # bytes of the newest input
         self._head_size = 0  # bytes of earlier inputs that hold the head under way
@@ -56,34 +78,59 @@ class Connection(Answering):
     def data_received(self, data: bytes) -> None:
         if self._failed:
             return
-        is_fresh = not (self._partial or self._url)
+        if self._between:
+            if self._held:
+                data, self._held = self._held + data, b""
+            end = data.find(END) + 4
+            known = self._listener.heads.find(data[:end])
+            if known is not None and (end == len(data) or len(data) == end + known.body_size):
+                self._take(known, data, end)
+                return
+        self._parse(data)
+        self._flush()
+
+    def _take(self, known: KnownHead, data: bytes, end: int) -> None:
+        """A request with a known head, which ends at `end`, and its body; or the head alone, and then the body decides how it goes on."""
+        if len(data) != end + known.body_size:
+            self._held = data
+            self._listener.expect(self, self._listener.settings.body_time, renew=True)
+            return
+        if self._listener.expected:
+            self._listener.arrived(self)
+        request = known.request_with(data[end:], self.remote)
+        if self._current is None and not self._write_paused and not self._queue:
+            self._serve(request)
+        else:
+            self._accept(request)
+        self._flush()
+
+    def _parse(self, data: bytes) -> None:
+        if self._between:
+            self._input = data
         self._partial = True
         self._received = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._parser = httptools.HttpRequestParser(self)
+            self._parser, self._between = httptools.HttpRequestParser(self), True
             self._flush()
             rest = data[upgrade.args[0] :]
             if rest:
                 self.data_received(rest)
             return
         except httptools.HttpParserInvalidURLError as error:
-            if is_fresh and self._partial and (escaped := _with_escaped_url(data)) is not None:
+            if self._between and self._partial and (escaped := _with_escaped_url(data)) is not None:
                 self._parser = httptools.HttpRequestParser(self)
                 self._partial, self._url = False, b""
-                self.data_received(escaped)
+                self._parse(escaped)
                 return
             self._not_understood(error)
         except httptools.HttpParserError as error:
             self._not_understood(error)
-        if self._partial or self._url:
+        is_partial = bool(self._partial or self._url)
+        self._between = not is_partial and not self._last
+        if is_partial:
             self._await_rest()
-        output = self._output
-        if output:
-            self._output = []
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.writelines(output)
 
     def _await_rest(self) -> None:
         """A request has begun and is not complete: it must go on in time, and its head must stay small."""
@@ -91,8 +138,11 @@ class Connection(Answering):
             return
         listener = self._listener
         if self._request is not None:
+            if self._body_size:
+                self._input = b""
             listener.expect(self, listener.settings.body_time, renew=True)
             return
+        self._input = b""
         self._head_size += self._received
         if self._head_size > HEAD_LIMIT:
             self._fail(HEAD_TOO_LARGE)
@@ -118,13 +168,13 @@ class Connection(Answering):
         name = parser.get_method()
         method = _METHODS.get(name) or name.decode("ascii")
         request = Request(method, target.path, target.raw_query, headers, self.remote, target.rest, target.endpoint)
-        if not parser.should_keep_alive() or not _UNUSUAL.isdisjoint(headers):
+        if not parser.should_keep_alive() or b"connection" in headers:
             refusal = self._examine(request)
             if refusal:
                 self._fail(refusal)
                 return
-        elif target.endpoint is not None and method in target.endpoint.labels:
-            request.usual = True
+        plain = request.keep_alive and not request.version_10 and not request.accepts_gzip
+        request.usual = plain and target.endpoint is not None and method in target.endpoint.labels
         if target.is_odd or target.error:
             if target.error:
                 self._fail(BAD_REQUEST)
@@ -143,6 +193,7 @@ class Connection(Answering):
     def _examine(self, request: Request) -> bytes:
         """Notes what is unusual about the connection; the last answer if it cannot go on."""
         request.keep_alive = self._parser.should_keep_alive()
+        self._last = not request.keep_alive
         version = self._parser.get_http_version()
         request.version_10 = version == "1.0"
         if version in ("1.1", "1.0"):
@@ -167,6 +218,8 @@ class Connection(Answering):
         self._request = None
         if self._listener.expected:
             self._listener.arrived(self)
+        if self._input:
+            self._learn(request)
         if self._body_size:
             if self._body_size > self._body_limit:
                 request.oversize = self._body_size
@@ -177,6 +230,13 @@ class Connection(Answering):
             self._serve(request)
         else:
             self._accept(request)
+
+    def _learn(self, request: Request) -> None:
+        """Remembers the head, if the input held it alone or with nothing but its body."""
+        data, self._input = self._input, b""
+        end = data.find(END) + 4
+        if len(data) in (end, end + self._body_size) and self._body_size <= self._body_limit:
+            self._listener.heads.learn(data[:end], request, self._body_size)
 
     # bodies
 

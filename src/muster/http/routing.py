@@ -91,7 +91,6 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Endpoint] = {}
         self._prefixes: dict[str, Endpoint] = {}
-        self._targets: dict[bytes, Target] = {}
         for route in routes:
             endpoint = Endpoint(route.pattern)
             table = self._prefixes if endpoint.is_prefix else self._exact
@@ -100,17 +99,7 @@ class Router:
             one.shadows = any(other.startswith(one.prefix) and other != one.prefix for other in self._prefixes)
 
     def resolve(self, url: bytes) -> Target:
-        """The target of a URL. Those of short URLs are remembered, because clients ask the same again and again."""
-        target = self._targets.get(url)
-        if target is None:
-            target = self._resolve(url)
-            if len(url) <= REMEMBERED_LENGTH:
-                if len(self._targets) >= REMEMBERED_TARGETS:
-                    self._targets.clear()
-                self._targets[url] = target
-        return target
-
-    def _resolve(self, url: bytes) -> Target:
+        """The target of a URL."""
         raw_path, _, raw_query = url.partition(b"?")
         raw_query = raw_query.partition(b"#")[0]
         if not raw_path.startswith(b"/") and raw_path != b"*":
@@ -154,6 +143,4 @@ def path_of_absolute(url: bytes) -> bytes:
     return rest[slash:] if slash >= 0 else b"/"
 
 
-REMEMBERED_LENGTH = 200  # bytes
-REMEMBERED_TARGETS = 4096
 LONGEST_PREFIX = 128  # no pattern is longer; a path of thousands of slashes is not walked to its end

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from muster.http.listener import Listener
 
 LONG_BODY = 128 * 1024  # bytes; more is compressed slice by slice, because 1 MB takes some 20 ms
+SHORT_BODY = 2048  # bytes; a longer one is not copied behind its head
 SLICE = 64 * 1024
 GZIP_LINE = b"Content-Encoding: gzip\r\n"
 _GZIP = 31  # zlib's window bits for a gzip head and trailer
@@ -29,10 +30,13 @@ def head(listener: "Listener", request: Request, response: Response, length: int
     return b"%b%b%b%b%b" % (status, common, response.headers, extra, listener.date)
 
 
-def usual_head(common: bytes, response: Response) -> bytes:
-    """The head of an answer of an endpoint to HTTP/1.1, without its last line, the date."""
+def usual_answer(listener: "Listener", response: Response) -> bytes:
+    """Head and, if it is short, body of an answer of an endpoint to HTTP/1.1, when the connection stays."""
     status = STATUS_LINES.get(response.status) or b"HTTP/1.1 %d \r\n" % response.status
-    return b"%b%b%bContent-Length: %d\r\n" % (status, common, response.headers, len(response.body))  # type: ignore[arg-type]
+    body = response.body
+    assert type(body) is bytes
+    shown = body if len(body) <= SHORT_BODY else b""
+    return b"%b%b%bContent-Length: %d\r\n%b%b" % (status, listener.common_headers, response.headers, len(body), listener.date, shown)
 
 
 def _unusual(status: bytes, request: Request, length: int | None) -> tuple[bytes, bytes]:
