@@ -50,14 +50,14 @@ class Leadership:
         self._told_to_take_over = False
         self._identity, self._address = identity, address
         self._log, self._timing, self._random = log, timing, chance
-        self._configuration = configuration
+        self._voters: list[str] = []
         self._sequence = 0
         self._tickets: list[Ticket] = []
         self.reconfigured(now, configuration, 0)
 
     def reconfigured(self, now: float, configuration: Configuration, index: int) -> None:
         """Begins to follow new servers. Removed ones are still told, for a while, that they are."""
-        self._configuration = configuration
+        self._voters = configuration.voters()
         others = {member.identity for member in configuration.members} - {self._identity}
         for name, progress in self.followers.items():
             if name in others:
@@ -69,12 +69,12 @@ class Leadership:
 
     def quorum_index(self) -> int:
         """The highest index that a majority of voters has on disk."""
-        voters = self._configuration.voters()
+        voters = self._voters
         return int(_of_majority([self.own_match if name == self._identity else self.followers[name].match for name in voters]))
 
     def quorum_contact(self, now: float) -> float:
         """When a majority of voters, this server included, was last known to follow: when what they answered was sent."""
-        return _of_majority([now if name == self._identity else self.followers[name].contact for name in self._configuration.voters()])
+        return _of_majority([now if name == self._identity else self.followers[name].contact for name in self._voters])
 
     def lease_valid(self, now: float) -> bool:
         """Whether surely no other server leads, so that a read needs no round of messages.
@@ -82,7 +82,7 @@ class Leadership:
         Voters vote for nobody else within the lease timeout after they heard from this server, as measured by clocks
         that run at most 10 % faster. Whoever was told to take over need not wait for that, whenever it hears of it.
         """
-        voters = self._configuration.voters()
+        voters = self._voters
         promised = _of_majority([now if name == self._identity else self.followers[name].promised for name in voters])
         return not self._lease_given_up and now < promised + self._timing.lease_timeout * (1 - CLOCK_DRIFT)
 
@@ -130,7 +130,7 @@ class Leadership:
 
     def verify(self, now: float, number: int) -> list[Effect]:
         """Asks every follower at once whether this server still leads."""
-        if self._configuration.voters() == [self._identity]:
+        if self._voters == [self._identity]:
             return [Verified(number)]
         self._tickets.append(Ticket(number, self._sequence + 1, set()))
         return [self._heartbeat(now, name, progress) for name, progress in self.followers.items()]
@@ -249,7 +249,7 @@ class Leadership:
 
     def _verified_by(self, sender: str, sequence: int) -> list[Effect]:
         done: list[Effect] = []
-        voters = self._configuration.voters()
+        voters = self._voters
         if sender not in voters:
             return done
         for ticket in self._tickets[:]:

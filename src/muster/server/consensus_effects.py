@@ -111,9 +111,12 @@ class EffectRunner:
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
         """Queues effects and does what can be done now."""
-        if self._peers is not None and effects:
+        in_the_way = self._effects or self._writing or self._replay is not None
+        if (in_the_way or len(effects) > 1) and self._peers is not None:
             effects = self._urgent_first(effects)
         self._effects.extend(effects)
+        if self._advancing:
+            return  # whoever advances goes on with these, and then looks at the rest
         self._advance()
         self.arm_timer()
         if self._node.leader_address != self._leader or self._node.configuration is not self._configuration:
@@ -224,19 +227,25 @@ class EffectRunner:
 
     def _urgent_first(self, effects: Sequence[Effect]) -> Sequence[Effect]:
         """Does what need not wait for the disk; returns the rest."""
-        blocked = self._replay is not None or self._install is not None or not OVERTAKEN.issuperset(map(type, self._effects))
         rest: list[Effect] = []
+        blocked = self._replay is not None or self._install is not None
         for effect in effects:
             if isinstance(effect, Send) and not effect.after_writes:
                 self._send(effect)
             elif isinstance(effect, LostLeadership) and self.leading:
                 self._lost_leadership(effect)  # those who wait for this leader must not wait for its disk
-            elif isinstance(effect, Apply) and not blocked and self._node.log.recent(effect.first, effect.last) is not None:
-                self._apply(effect)
+            elif isinstance(effect, Apply) and not blocked and (entries := self._overtaking(effect)) is not None:
+                self._apply_entries(entries)
             else:
                 rest.append(effect)
                 blocked = blocked or type(effect) not in OVERTAKEN
         return rest
+
+    def _overtaking(self, effect: Apply) -> list[Entry] | None:
+        """The entries to be applied, if nothing that is queued must come before them and memory has them."""
+        if self._effects and not OVERTAKEN.issuperset(map(type, self._effects)):
+            return None
+        return self._node.log.recent(effect.first, effect.last)
 
     def _append(self, effect: Append) -> None:
         entries = effect.entries
@@ -301,7 +310,7 @@ class EffectRunner:
         if error is not None:
             self.fail(error)
             return
-        self._advance()
+        self.carry_out(())
         self._when_idle()
 
     def _apply(self, effect: Apply) -> None:
@@ -309,6 +318,9 @@ class EffectRunner:
         if entries is None:
             self._replay = self._loop.create_task(self._run_replay(effect.first, effect.last))
             return
+        self._apply_entries(entries)
+
+    def _apply_entries(self, entries: list[Entry]) -> None:
         self.applier.apply(entries)
         self._node.log.trim(self.applied_index)
         if self.on_applied is not None:
@@ -322,7 +334,7 @@ class EffectRunner:
         self._replay = None
         if self.on_applied is not None:
             self.on_applied(self.applied_index)
-        self._advance()
+        self.carry_out(())
         self._when_idle()
 
     def _became_leader(self, effect: BecameLeader) -> None:
