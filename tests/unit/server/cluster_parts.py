@@ -20,6 +20,8 @@ from muster.transport.listener import RpcListener
 from muster.transport.raft import RaftTransport
 
 QUICK = Timing(heartbeat_timeout=0.8, election_timeout=0.8, lease_timeout=0.4, commit_timeout=0.02)
+PATIENT = Timing(heartbeat_timeout=4.0, election_timeout=4.0, lease_timeout=2.0, commit_timeout=0.02)
+"""For tests in which a busy machine must not cost the leader its office."""
 HOST = "127.0.0.1"
 
 
@@ -91,6 +93,7 @@ class Cluster:
         self.peers: dict[str, Peer] = {}
         for name in names:
             self.peers[name] = Peer(self, name, timing=timing)
+        self._timing = timing
         self._changed = asyncio.Event()
         self.running: set[str] = set()
 
@@ -115,7 +118,7 @@ class Cluster:
         return self.peers[name]
 
     async def add(self, name: str) -> Peer:
-        self.peers[name] = Peer(self, name)
+        self.peers[name] = Peer(self, name, timing=self._timing)
         return await self.start(name)
 
     async def stop(self, name: str) -> None:

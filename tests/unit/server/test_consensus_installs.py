@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cluster_parts import HOST, Cluster
+from cluster_parts import HOST, PATIENT, Cluster
 from test_consensus import scenario
 
 from muster.model.errors import DecodeError
@@ -48,7 +48,7 @@ def names(directory: Path) -> list[str]:
 
 @scenario
 async def test_under_load_a_fresh_server_catches_up_with_one_install_although_the_log_is_cut_behind_it(tmp_path):
-    async with Cluster("a", "b", "c") as cluster:
+    async with Cluster("a", "b", "c", timing=PATIENT) as cluster:
         leader = await cluster.leader()
         await asyncio.gather(*[leader.put(f"{n} {'x' * 2000}") for n in range(1000)])
         await leader.consensus.snapshot_now()
