@@ -15,6 +15,8 @@ from muster.model.clock import Clock
 
 INTERVAL = 10.0  # seconds, as Consul's
 KEPT_INTERVALS = 6  # one minute
+QUANTILES = (0.5, 0.9, 0.99)
+KEPT_SAMPLES = 512  # of one name in one interval, for quantiles: of many every n-th
 
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
@@ -77,6 +79,8 @@ class Interval:
     counters: dict[Key, Aggregate] = field(default_factory=dict)
     samples: dict[Key, Aggregate] = field(default_factory=dict)
     gauges: dict[Key, float] = field(default_factory=dict)
+    recent: dict[Key, list[float]] = field(default_factory=dict)
+    """Some of the samples, for quantiles; only where Prometheus may ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +140,9 @@ class Metrics:
         for (name, labels), values in self._counts.items():
             self._put(interval.counters, name, labels, values, "counter")
         for name, values in self._samples.items():
-            self._put(interval.samples, name, NO_LABELS, values, "summary")
+            self._put_samples(interval, name, NO_LABELS, values)
         for (name, labels), values in self._labelled.items():
-            self._put(interval.samples, name, labels, values, "summary")
+            self._put_samples(interval, name, labels, values)
         for (name, labels), value in self._set.items():
             self._put_gauge(interval, name, labels, value)
         for pending in (self._ones, self._counts, self._samples, self._labelled, self._set):
@@ -167,6 +171,20 @@ class Metrics:
                 sink.counter(full, labels, sum(values))
             else:
                 sink.samples(full, labels, values)
+
+    def _put_samples(self, interval: Interval, name: str, labels: Labels, values: list[float]) -> None:
+        self._put(interval.samples, name, labels, values, "summary")
+        full = self._name(name, is_gauge=False)
+        if full and self.settings.retention > 0:
+            kept = interval.recent.setdefault((full, labels), [])
+            room = KEPT_SAMPLES - len(kept)
+            if room > 0:
+                kept += values[:: -(-len(values) // room)]
+
+    def recent(self, key: Key) -> list[float]:
+        """Some of the samples of the last 10 to 20 seconds, in order of their size."""
+        start = self._start() - INTERVAL
+        return sorted(value for interval in self.intervals if interval.start >= start for value in interval.recent.get(key, ()))
 
     def _put_gauge(self, interval: Interval, name: str, labels: Labels, value: float) -> None:
         full = self._name(name, is_gauge=True)
@@ -276,14 +294,25 @@ def prometheus(metrics: Metrics) -> str:
 
 
 def _prometheus_rows(metrics: Metrics, key: Key, kind: str, name: str) -> Iterable[str]:
-    labels = ",".join(f'{prometheus_name(label)}="{_escaped(value)}"' for label, value in key[1])
-    shown = f"{{{labels}}}" if labels else ""
+    labels = [f'{prometheus_name(label)}="{_escaped(value)}"' for label, value in key[1]]
+    shown = f"{{{','.join(labels)}}}" if labels else ""
     if kind == "gauge":
         return [f"{name}{shown} {_number(metrics.gauges[key])}"]
     total = metrics.totals[key]
     if kind == "counter":
         return [f"{name}{shown} {_number(total.total)}"]
-    return [f"{name}_sum{shown} {_number(total.total)}", f"{name}_count{shown} {total.count}"]
+    ordered = metrics.recent(key)
+    quantiles = [f"{name}{{{','.join([*labels, _quantile(part)])}}} {_nearest(ordered, part)}" for part in QUANTILES]
+    return [*quantiles, f"{name}_sum{shown} {_number(total.total)}", f"{name}_count{shown} {total.count}"]
+
+
+def _quantile(part: float) -> str:
+    return f'quantile="{part}"'
+
+
+def _nearest(ordered: list[float], part: float) -> str:
+    """The value of which that part is not greater; NaN of none, as the peers have it."""
+    return _number(ordered[max(0, math.ceil(part * len(ordered)) - 1)]) if ordered else "NaN"
 
 
 def prometheus_name(name: str) -> str:

@@ -28,6 +28,7 @@ from muster.model.catalog import CONSUL_SERVICE_NAME, CRITICAL, PASSING, CheckSe
 from muster.model.clock import Clock
 from muster.model.durations import InvalidDuration, parse_duration
 from muster.model.errors import MusterError, NotFound
+from muster.transport.metrics import Metrics, NoMetrics
 from muster.wire import dns
 from muster.wire.dns import AuthorityData, Message, Question, Record
 from muster.wire.replies import Reply
@@ -49,12 +50,28 @@ async def settled(outcome: "Reply | asyncio.Future[Reply]") -> Reply:
 class Resolver:
     """Answers for one agent. `call` is the agent's way to its servers."""
 
-    def __init__(self, call: Call, settings: DnsSettings, clock: Clock, chance: random.Random, recursor: Recursor) -> None:
+    def __init__(
+        self, call: Call, settings: DnsSettings, clock: Clock, chance: random.Random, recursor: Recursor, metrics: Metrics | None = None
+    ) -> None:
         self.call, self.settings, self.clock, self.chance, self.recursor = call, settings, clock, chance, recursor
+        self._metrics, self._labels = metrics or NoMetrics(), (("node", settings.node_name),)
         self._plans: dict[tuple[str, int], Plan] = {}
 
     async def answer(self, query: Message, packet: bytes, address: str, tcp: bool) -> bytes | None:
         """The answer's bytes; None where there is none to give (an answer is never answered)."""
+        began = self.clock.monotonic()
+        answer = await self._answer(query, packet, address, tcp)
+        if query.questions:
+            self.measure(self._plan(query.questions[0]).kind, began)
+        return answer
+
+    def measure(self, kind: str, began: float) -> None:
+        """A question of that kind was answered that came at `began`; what is passed on is not ours to measure."""
+        if kind != "foreign":
+            name = "dns.ptr_query" if kind == "reverse" else "dns.domain_query"
+            self._metrics.sample(name, (self.clock.monotonic() - began) * 1000.0, self._labels)
+
+    async def _answer(self, query: Message, packet: bytes, address: str, tcp: bool) -> bytes | None:
         if query.flags & dns.FLAG_RESPONSE or not query.questions:
             return None
         if query.flags & dns.OPCODE_MASK:

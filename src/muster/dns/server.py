@@ -79,9 +79,11 @@ class UdpServer:
         if known is None and key not in self._parsed:
             known = self._parse(packet, key)
         if type(known) is PlainQuestion:
+            began = self.resolver.clock.monotonic()
             answer = self._plain_answer(known)
             if answer is not None:
                 self._send(packet[:2] + answer, address)
+                self.resolver.measure("service", began)
                 return
             known = dns.decode(packet)
         if not isinstance(known, Message):

@@ -19,6 +19,7 @@ from muster.http import (
     txn,
 )
 from muster.http.agent_routes import AGENT_ROUTES
+from muster.http.catalog_counters import counted
 from muster.http.limits import SNAPSHOT_LIMIT, TRANSACTION_LIMIT, VALUE_LIMIT
 from muster.http.routing import Route
 
@@ -34,16 +35,16 @@ ROUTES = [
     Route("GET", "/v1/session/info/{id}", session.info),
     Route("GET", "/v1/session/node/{node}", session.of_node),
     Route("GET", "/v1/session/list", session.list_all),
-    Route("PUT", "/v1/catalog/register", catalog.register),
-    Route("PUT", "/v1/catalog/deregister", catalog.deregister),
-    Route("GET", "/v1/catalog/datacenters", catalog.datacenters),
-    Route("GET", "/v1/catalog/nodes", catalog.nodes),
-    Route("GET", "/v1/catalog/services", catalog.services),
-    Route("GET", "/v1/catalog/service/{name}", catalog.service),
+    Route("PUT", "/v1/catalog/register", counted("catalog_register", catalog.register)),
+    Route("PUT", "/v1/catalog/deregister", counted("catalog_deregister", catalog.deregister)),
+    Route("GET", "/v1/catalog/datacenters", counted("catalog_datacenters", catalog.datacenters)),
+    Route("GET", "/v1/catalog/nodes", counted("catalog_nodes", catalog.nodes)),
+    Route("GET", "/v1/catalog/services", counted("catalog_services", catalog.services)),
+    Route("GET", "/v1/catalog/service/{name}", counted("catalog_service_nodes", catalog.service)),
     Route("GET", "/v1/catalog/connect/{name}", catalog.connect),
-    Route("GET", "/v1/catalog/node/{node}", catalog.node),
-    Route("GET", "/v1/catalog/node-services/{node}", catalog.node_services),
-    Route("GET", "/v1/catalog/gateway-services/{gateway}", catalog.gateway_services),
+    Route("GET", "/v1/catalog/node/{node}", counted("catalog_node_services", catalog.node)),
+    Route("GET", "/v1/catalog/node-services/{node}", counted("catalog_node_service_list", catalog.node_services)),
+    Route("GET", "/v1/catalog/gateway-services/{gateway}", counted("catalog_gateway_services", catalog.gateway_services)),
     Route("GET", "/v1/health/node/{node}", health.node),
     Route("GET", "/v1/health/checks/{service}", health.checks),
     Route("GET", "/v1/health/state/{state}", health.state),

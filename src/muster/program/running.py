@@ -143,7 +143,7 @@ class RunningAgent:
         from muster.dns.settings import settings_of as dns_settings_of
 
         settings = dns_settings_of(self.config)
-        resolver = Resolver(self.agent.server.call, settings, self.clock, self.random, Recursor(settings, self.random))
+        resolver = Resolver(self.agent.server.call, settings, self.clock, self.random, Recursor(settings, self.random), self.metrics)
         return DnsServer(resolver, self.random)
 
     async def stop(self) -> None:

@@ -64,11 +64,14 @@ class ServerPart:
             timing=timing(config),
             policy=snapshot_policy(config),
             bootstrap=config.bootstrap or config.bootstrap_expect == 1 or config.dev,
+            on_applied=self._applied,
             on_leadership=self._leadership,
             on_leader=self._leader_changed,
             peers=self.raft,
         )
-        self.server = Server(settings, state, self.consensus, clock, chance, members=members, forwarding=self.pool, force_leave=force_leave)
+        self.server = Server(
+            settings, state, self.consensus, clock, chance, members=members, forwarding=self.pool, force_leave=force_leave, metrics=metrics
+        )
         self.raft.attach(self.consensus)
         self.rpc = RpcPart(config, clock, metrics, self.server.call, self.raft.connection)
 
@@ -101,6 +104,9 @@ class ServerPart:
         self.server.leadership(leads)
         self._on_leadership(leads)
 
+    def _applied(self, index: int) -> None:
+        self.server.batch_applied(self.consensus.committed(index))
+
     def _leader_changed(self, address: str) -> None:
         self.server.leader_changed(address)
 
@@ -123,9 +129,20 @@ class ServerPart:
         blocking = self.server.blocking
         self._metrics.gauge("muster.blocking.parked", blocking.parked)
         self._metrics.gauge("muster.blocking.woken", blocking.woken)
+        self._metrics.gauge("rpc.queries_blocking", blocking.parked)
         self._metrics.gauge("raft.applied_index", self.consensus.applied_index)
         self._metrics.gauge("raft.last_index", self.consensus.last_index)
+        if self.consensus.is_leader():
+            self._report_as_leader()
         self._gauges = asyncio.get_running_loop().call_later(GAUGE_PERIOD, self._report_gauges)
+
+    def _report_as_leader(self) -> None:
+        context = self.server.context
+        self._metrics.gauge("session_ttl.active", len(context.session_timers))
+        health = context.health.reply
+        if health.servers is not None:
+            self._metrics.gauge("autopilot.healthy", int(health.healthy))
+            self._metrics.gauge("autopilot.failure_tolerance", health.failure_tolerance)
 
 
 def rpc_source(config: Config) -> str:

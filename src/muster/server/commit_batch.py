@@ -26,6 +26,7 @@ class CommitBatch:
         self._proposals: deque[Proposal] = deque()
         self._waiters: deque[Waiter] = deque()
         self.waiting: deque[tuple[int, asyncio.Future[object]]] = deque()
+        self._proposed: deque[tuple[int, int, float]] = deque()  # last index, entries, and when
 
     def __len__(self) -> int:
         return len(self._proposals)
@@ -35,14 +36,15 @@ class CommitBatch:
         self._proposals.append(proposal)
         self._waiters.append(waiter)
 
-    def take(self, next_index: int) -> list[Proposal]:
-        """The next batch, whose entries will have the indexes from `next_index` on."""
+    def take(self, next_index: int, now: float = 0.0) -> list[Proposal]:
+        """The next batch, whose entries will have the indexes from `next_index` on. `now`: for `applied`."""
         if len(self._proposals) <= MAXIMUM_ENTRIES and sum(len(p.data) for p in self._proposals) <= MAXIMUM_BYTES:
             batch, waiters = list(self._proposals), list(self._waiters)
             self._proposals.clear()
             self._waiters.clear()
         else:
             batch, waiters = self._part()
+        self._proposed.append((next_index + len(batch) - 1, len(batch), now))
         for index, waiter in enumerate(waiters, next_index):
             if waiter is not None:
                 self.waiting.append((index, waiter))
@@ -59,6 +61,15 @@ class CommitBatch:
         self._proposals.clear()
         self._waiters.clear()
         self.waiting.clear()
+        self._proposed.clear()
+
+    def applied(self, index: int) -> tuple[int, float] | None:
+        """Of the batches that are applied up to `index`: how many entries, and when the oldest was taken. None if there is none."""
+        count, since = 0, 0.0
+        while self._proposed and self._proposed[0][0] <= index:
+            _, entries, when = self._proposed.popleft()
+            count, since = count + entries, since if count else when
+        return (count, since) if count else None
 
     def _part(self) -> tuple[list[Proposal], list[Waiter]]:
         batch: list[Proposal] = []

@@ -187,6 +187,10 @@ class Consensus:
         heard = self._node.contact.heard_at
         return None if heard == float("-inf") else max(0.0, self._clock.monotonic() - heard)
 
+    def committed(self, index: int) -> tuple[int, float] | None:
+        """Of this leader's proposals that were applied up to `index` since the last call: how many entries, and since when."""
+        return self._runner.batch.applied(index)
+
     def leader_address(self) -> str:
         """The leader's "ip:port"; empty if there is none."""
         return self._node.leader_address

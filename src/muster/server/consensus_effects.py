@@ -127,7 +127,8 @@ class EffectRunner:
         blocked = self._writing or self._held or self._replay is not None or self.transfer is not None
         if blocked or not self.accepts or not len(self.batch):
             return
-        self.carry_out(self._node.propose(self._clock.monotonic(), self.batch.take(self._node.log.last_index + 1)))
+        now = self._clock.monotonic()
+        self.carry_out(self._node.propose(now, self.batch.take(self._node.log.last_index + 1, now)))
         if len(self.batch) and self.on_idle is not None and not self._writing:
             self._loop.call_soon(self.on_idle)
 

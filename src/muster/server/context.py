@@ -16,6 +16,7 @@ from muster.server.server_members import Members, ServerMembers, own_member
 from muster.server.session_timers import SessionTimers
 from muster.server.settings import ServerSettings
 from muster.state.store import Store
+from muster.transport.metrics import Metrics, NoMetrics
 from muster.wire.commands import Command, encode_command
 from muster.wire.replies import Reply
 
@@ -46,6 +47,7 @@ class Context:
         self.membership = RaftMembership(consensus, self.servers)
         self.forwarding: Forwarding = forwarding or NoForwarding()
         self.health = ClusterHealth(clock)
+        self.metrics: Metrics = NoMetrics()
         self.session_timers: SessionTimers
         self.known_datacenters: Datacenters = OneDatacenter(settings.datacenter)
         self.abroad: Callable[[Call], asyncio.Future[Reply]]

@@ -138,7 +138,7 @@ class LeaderDuties:
 
     async def _establish(self) -> None:
         context = self._context
-        await context.consensus.barrier()
+        await self._barrier()
         context.session_timers.start(context.store.sessions.list()[1])
         self._collector.start(context.store.indexes.get("tombstones"))
         self.ready = self._established = True
@@ -147,7 +147,7 @@ class LeaderDuties:
             listener(NEW_LEADER_EVENT, context.settings.node_name.encode("utf-8", "surrogateescape"))
         await self._write_settings()
         self._autopilot.start()
-        await self._reconciler.all()
+        await self._reconcile()
         for periodic in self._periodic:
             periodic.start()
 
@@ -169,10 +169,23 @@ class LeaderDuties:
 
     async def _reconcile_logged(self) -> None:
         try:
-            await self._context.consensus.barrier()
-            await self._reconciler.all()
+            await self._barrier()
+            await self._reconcile()
         except MusterError as error:
             logger.error("failed to reconcile: error=%s", error)
+
+    async def _barrier(self) -> None:
+        """All that was committed before is applied."""
+        began = self._context.clock.monotonic()
+        await self._context.consensus.barrier()
+        self._context.metrics.increment("raft.barrier")
+        self._context.metrics.sample("leader.barrier", (self._context.clock.monotonic() - began) * 1000.0)
+
+    async def _reconcile(self) -> None:
+        """Catalog and Raft are as the pool says."""
+        began = self._context.clock.monotonic()
+        await self._reconciler.all()
+        self._context.metrics.sample("leader.reconcile", (self._context.clock.monotonic() - began) * 1000.0)
 
     def _commit_coordinates(self) -> None:
         for batch in self._context.coordinates.take():

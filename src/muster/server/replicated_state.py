@@ -21,6 +21,9 @@ class ReplicatedState:
         self.on_applied: Callable[[int, Command, Applied], None] | None = None
         """Told of each command before its caller hears the result, so that no reader sees an answer of before."""
         self.on_restored: Callable[[list[Ticket]], None] | None = None
+        self.now: Callable[[], float] | None = None
+        """A monotonic clock, if `on_measured` is to be told how many seconds the store took for each command."""
+        self.on_measured: Callable[[Command, float], None]
 
     def apply(self, index: int, data: bytes, command: object | None) -> object:
         """Applies the command at `index`; a MusterError is the result of one that failed."""
@@ -28,7 +31,12 @@ class ReplicatedState:
             decoded: Any = decode_command(data) if command is None else command
         except DecodeError as error:
             return error
-        applied = self.store.apply(index, decoded)
+        if self.now is None:
+            applied = self.store.apply(index, decoded)
+        else:
+            began = self.now()
+            applied = self.store.apply(index, decoded)
+            self.on_measured(decoded, self.now() - began)
         if self.on_applied is not None:
             self.on_applied(index, decoded, applied)
         result = applied.result

@@ -25,6 +25,7 @@ from muster.server.forwarding import Call, Forwarder, Forwarding
 from muster.server.health_history import HealthHistory
 from muster.server.leader import LeaderDuties
 from muster.server.leave import Departure
+from muster.server.measures import Measures
 from muster.server.methods import Method, PlainRead, Read, UnknownMethod, Write
 from muster.server.replicated_state import ReplicatedState
 from muster.server.replication import Replication
@@ -35,6 +36,7 @@ from muster.server.settings import ServerSettings
 from muster.server.statistics import statistics
 from muster.state.store import Applied
 from muster.state.watches import Ticket, Turn
+from muster.transport.metrics import Metrics, NoMetrics
 from muster.wire.commands import Command
 from muster.wire.replies import Reply
 
@@ -62,6 +64,7 @@ class Server:
         members: Members | None = None,
         forwarding: Forwarding | None = None,
         force_leave: Callable[[str], None] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`members`: all of the datacenter's pool, by default this server alone. `forwarding`: the way to other servers.
 
@@ -75,6 +78,10 @@ class Server:
         self._loop = loop
         self.context = context = Context(settings, store, consensus, clock, chance, members, forwarding)
         self.blocking = Blocking(loop, clock, chance, store.watches, lambda: store.indexes)
+        self.measures = Measures(metrics or NoMetrics(), clock)
+        if metrics is not None:
+            context.metrics = metrics
+            state.now, state.on_measured = clock.monotonic, self._measured
         self.changes = Changes(store, loop, clock)
         self.history = HealthHistory()
         self.duties = LeaderDuties(context, loop, self._became_ready, force_leave)
@@ -90,7 +97,7 @@ class Server:
         self._bootstrapping = Bootstrapping(context, loop)
         self._departure = Departure(context, self.duties, self._refuse)
         state.on_applied, state.on_restored = self._applied, self._restored
-        self._methods: dict[str, Run] = {name: self._bind(method) for name, method in table().items()}
+        self._methods: dict[str, Run] = {name: self.measures.bind(name, self._bind(method)) for name, method in table().items()}
 
     @property
     def on_user_event(self) -> list[UserEventListener]:
@@ -123,6 +130,7 @@ class Server:
 
     def leadership(self, leads: bool) -> None:
         """This server begins or ceases to lead."""
+        self.context.metrics.increment("raft.state.leader" if leads else "raft.state.follower")
         if leads and not self._routing.leaving:
             self.duties.start()
         else:
@@ -167,6 +175,17 @@ class Server:
         turns = self.store.watches.take_turns()
         if turns and self._started:  # what a start reads again happened at another time
             self._note(index, turns)
+
+    def _measured(self, command: Command, seconds: float) -> None:
+        self.measures.applied(command, seconds, self.consensus.is_leader())
+
+    def batch_applied(self, proposed: tuple[int, float] | None) -> None:
+        """Consensus has applied a batch; `proposed`: see `Consensus.committed`."""
+        if proposed is None:
+            self.measures.not_ours()
+        else:
+            count, since = proposed
+            self.measures.batch(count, self.measures.now() - since)
 
     def _restored(self, woken: list[Ticket]) -> None:
         self.context.lock_delays.clear()
@@ -237,6 +256,7 @@ class Server:
         return Reply(value=function(request))
 
     def _verified(self, call: Call, then: Callable[[], Outcome]) -> Outcome:
+        self.context.metrics.increment("raft.verify_leader")
         confirmed = self.consensus.verify_leader()
         if confirmed.done() and not confirmed.cancelled() and confirmed.exception() is None:
             return then()

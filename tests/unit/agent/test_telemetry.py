@@ -69,6 +69,8 @@ def test_the_text_for_prometheus_counts_since_the_start_and_forgets_what_is_not_
     measured.gauge("loop.turns", 3, (("le", 'a"b'),))
     assert prometheus(measured) == (
         "# HELP consul_http_GET_v1_kv__ consul_http_GET_v1_kv__\n# TYPE consul_http_GET_v1_kv__ summary\n"
+        'consul_http_GET_v1_kv__{quantile="0.5"} 1.5\nconsul_http_GET_v1_kv__{quantile="0.9"} 1.5\n'
+        'consul_http_GET_v1_kv__{quantile="0.99"} 1.5\n'
         "consul_http_GET_v1_kv___sum 1.5\nconsul_http_GET_v1_kv___count 1\n"
         '# HELP consul_loop_turns consul_loop_turns\n# TYPE consul_loop_turns gauge\nconsul_loop_turns{le="a\\"b"} 3\n'
         "# HELP consul_rpc_query consul_rpc_query\n# TYPE consul_rpc_query counter\nconsul_rpc_query 1\n"
@@ -133,3 +135,18 @@ def test_a_late_timer_is_counted_where_it_belongs(clock: ManualClock) -> None:
     measured.fold()
     assert monitor.counts == [2, 1, 0, 0, 1, 1, 0, 0, 1]
     assert monitor.longest == 5000.0
+
+
+def test_quantiles_are_of_the_newest_samples_and_of_none_they_are_no_number(clock: ManualClock) -> None:
+    measured = metrics(clock, retention=600.0)
+    for value in range(1, 101):
+        measured.sample("raft.commitTime", value)
+    text = prometheus(measured)
+    for part, value in (("0.5", 50), ("0.9", 90), ("0.99", 99)):
+        assert f'consul_raft_commitTime{{quantile="{part}"}} {value}\n' in text
+    for value in range(100_000):
+        measured.sample("raft.commitTime", value)
+    measured.fold()
+    assert len(measured.intervals[-1].recent["consul.raft.commitTime", ()]) <= 512
+    clock.advance(30.0)
+    assert 'consul_raft_commitTime{quantile="0.5"} NaN\n' in prometheus(measured)
