@@ -146,7 +146,8 @@ async def test_keys_change_at_every_member_and_in_the_files(tmp_path: Path) -> N
     configs = [config(name, encryption=secret, data_dir=str(tmp_path / name)) for name in ("s1", "s2")]
     async with open_pools(*configs) as (first, second):
         await second.lan.join([lan_address(first)])
-        await until(lambda: alive(first, wan=True) == ["s1.dc1", "s2.dc1"], first)
+        for pools in (first, second):
+            await until(lambda pools=pools: alive(pools, wan=True) == ["s1.dc1", "s2.dc1"], pools)
         for operation, key in (("install", NEW_KEY), ("use", NEW_KEY), ("remove", KEY)):
             await carry_out(configs[0], first, operation, key)
         answers = await carry_out(configs[1], second, "list")
