@@ -1,0 +1,62 @@
+"""Servers of both programs in one datacenter: they hold the same state after the same commands, lead in turn, and take each other's place."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from mixed_servers import MixedServer, differences, make_leader, questions, until, voters
+from random_commands import RandomCommands
+
+pytestmark = [pytest.mark.slow, pytest.mark.peer, pytest.mark.timeout(600)]
+
+SEED = int(os.environ.get("MUSTER_MIXED_SEED") or 7)
+COMMANDS = int(os.environ.get("MUSTER_MIXED_COMMANDS") or 1500)
+"""How many random commands; 10,000 once are in docs/migrating.md."""
+
+
+@contextmanager
+def running(servers: list[MixedServer]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.stop)
+            server.start()
+        yield
+
+
+def test_three_servers_of_both_programs_agree_whoever_leads(consul, tmp_path):
+    addresses = [f"127.0.9.{number}" for number in (1, 2, 3)]
+    first, second = (
+        MixedServer(tmp_path / name, name, address, consul, retry_join=addresses, bootstrap_expect=2)
+        for name, address in zip(("a", "b"), addresses)
+    )
+    ours = MixedServer(tmp_path / "c", "c", addresses[2], retry_join=addresses)
+    servers = [first, second, ours]
+    with running(servers):
+        until(lambda: len(voters(ours)) == 3, "the third is promoted", servers=servers)
+        commands = RandomCommands(SEED, servers)
+        commands.begin()
+        for leader in (first, ours, second):
+            make_leader(leader, [one for one in servers if one is not leader])
+            commands.run(COMMANDS // 3)
+            assert leader.leads(), "it led all the time"
+            assert differences(servers, questions(*commands.names())) == []
+        print(f"{commands.sent} commands, {commands.refused} of them refused, to index {ours.applied()}")
+        make_leader(ours, [first, second])
+        assert_handed_over(ours, first, second)
+
+
+def assert_handed_over(leader: MixedServer, *others: MixedServer) -> None:
+    """A server that is told to stop makes another one lead first, so that nobody waits for the heartbeat's time-out."""
+    before = [len(one.log()) for one in others]
+    leader.process.terminate()
+    assert leader.process.wait(30) == 1
+    successor = until(lambda: next((one for one in others if one.leads()), None), "another one leads", servers=others)
+    since = successor.log()[before[others.index(successor)] :]
+    assert "election won" in since
+    assert "heartbeat timeout reached" not in since, "it was told to stand for election"
+    assert successor.ask("/v1/kv/after", "PUT", "x") is True
