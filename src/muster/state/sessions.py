@@ -113,6 +113,10 @@ class Sessions:
             if status == CRITICAL:
                 raise CommandFailed(f"Check '{check_id}' is in {status} state")
         made = _with(session, session.behavior or RELEASE, index)
+        known = self._sessions.get(session.id.lower())
+        if known is not None:  # no leader writes an id twice; if one did, reads must not fail
+            self._remove(known)
+            self._journal.record(lambda: self._insert(known))
         self._insert(made)
         self._journal.record(lambda: self._remove(made))
         self._changed(index, made)

@@ -144,3 +144,12 @@ def test_sessions_are_found_by_id_by_node_and_all_together_in_the_order_of_their
     assert [found.id for found in made.sessions.list()[1]] == SESSION_IDS[:3]
     index, of_node = made.sessions.of_node("N2")
     assert (index, [found.id for found in of_node]) == (5, [SESSION_IDS[0], SESSION_IDS[2]])
+
+
+def test_an_id_that_is_written_twice_is_the_later_session():
+    store = Store()
+    for index, command in enumerate([register("n1"), register("n2"), session(0, "n1"), session(0, "n2")], 1):
+        store.apply(index, command)
+    assert [one.node for one in store.sessions.list()[1]] == ["n2"]
+    assert store.sessions.of_node("n1")[1] == []
+    assert [one.create_index for one in store.sessions.of_node("n2")[1]] == [4]
