@@ -6,6 +6,7 @@ COMMANDS = {
     "catalog datacenters": ("catalog_datacenters", "Lists all known datacenters"),
     "catalog nodes": ("catalog_nodes", "Lists the nodes of a datacenter"),
     "catalog services": ("catalog_services", "Lists the services of a datacenter"),
+    "dev-cluster": ("dev_cluster", "Runs a whole datacenter on this machine, to try things out"),
     "event": ("event", "Fires a user event"),
     "force-leave": ("force_leave", "Marks a failed member as having left"),
     "info": ("info", "Shows what an operator wants to know of an agent"),

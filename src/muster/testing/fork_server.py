@@ -44,7 +44,7 @@ def main() -> None:
 
 def _start(config_file: str, output: str) -> int:
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    child = fork_agent(config_file, descriptor)
+    child = fork_agent([config_file], descriptor)
     os.close(descriptor)
     _tell(0, child)
     return child

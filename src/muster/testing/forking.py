@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent ends
 
@@ -29,8 +30,8 @@ def preload() -> None:
     gc.freeze()  # the children share these pages as long as no collection writes to them
 
 
-def fork_agent(config_file: str, output: int) -> int:
-    """Starts the agent of a configuration file; returns its process id. `output`: the descriptor for what it writes.
+def fork_agent(config_files: Sequence[str], output: int) -> int:
+    """Starts an agent with these configuration files; returns its process id. `output`: the descriptor for what it writes.
 
     To be called from a process with a single thread. The agent gets a session of its own, so that Ctrl-C reaches only whoever
     started it, and is killed if that one ends.
@@ -43,7 +44,7 @@ def fork_agent(config_file: str, output: int) -> int:
         return pid
     status = 1
     try:
-        status = _child(config_file, output, parent)
+        status = _child(config_files, output, parent)
     except BaseException:  # noqa: BLE001  # the copy of the parent's program must not go on here
         sys.excepthook(*sys.exc_info())
     finally:
@@ -51,7 +52,7 @@ def fork_agent(config_file: str, output: int) -> int:
         os._exit(status)
 
 
-def _child(config_file: str, output: int, parent: int) -> int:
+def _child(config_files: Sequence[str], output: int, parent: int) -> int:
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could be said
@@ -65,4 +66,4 @@ def _child(config_file: str, output: int, parent: int) -> int:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     from muster.program.main import run_agent
 
-    return run_agent({"config-file": [config_file]})
+    return run_agent({"config-file": [*config_files]})
