@@ -8,7 +8,7 @@ Source: reference of the Raft wire, section 6.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ from muster.raft.membership import Configuration
 from muster.raft.membership import Member as ConfiguredServer
 from muster.server.context import Context
 from muster.server.endpoints.status import raft_stats
-from muster.server.health import Round, Stats
+from muster.server.health import NEVER, OperatorHealthReply, Round, Stats
 from muster.server.periodic import Periodic
 from muster.server.server_members import Peer
 from muster.wire.requests import DatacenterRequest
@@ -141,7 +141,9 @@ class Autopilot:
         asked = [peers[member.identity] for member in configuration.members if member.identity in peers]
         stats = await self._ask(asked)
         if consensus.is_leader():
+            before = {one.id: one.healthy for one in context.health.reply.servers or ()}
             context.health.take(Round(configuration, consensus.leader_address(), term, index, peers, stats), config)
+            _tell_changes(before, context.health.reply)
 
     async def _ask(self, peers: Sequence[Peer]) -> dict[str, Stats]:
         """What those answer that do so in time. Who has not answered yet is not asked again."""
@@ -225,6 +227,15 @@ class Autopilot:
         missing = unknown(configuration, peers, self._context.settings.node_id)
         self._unknown_since = {one.identity: self._unknown_since.get(one.identity, now) for one in missing}
         return [one for one in missing if now - self._unknown_since[one.identity] >= STALE_GRACE]
+
+
+def _tell_changes(before: Mapping[str, bool], now: OperatorHealthReply) -> None:
+    for server in now.servers or ():
+        if not server.healthy and before.get(server.id, True):
+            contact = server.last_contact or NEVER
+            logger.warning("server is unhealthy: server=%s serf=%s last_contact=%s", server.name, server.serf_status, contact)
+        elif server.healthy and not before.get(server.id, True):
+            logger.info("server is healthy again: server=%s", server.name)
 
 
 async def _reported(work: Callable[[], Awaitable[None]]) -> None:

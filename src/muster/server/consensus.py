@@ -134,6 +134,11 @@ class Consensus:
         return self._runner.failed
 
     @property
+    def disk_fault(self) -> str:
+        """Why this server can acknowledge nothing now: its disk failed, or a write has been under way for too long. Empty if it can."""
+        return self._runner.disk_fault()
+
+    @property
     def term(self) -> int:
         """The current term."""
         return self._node.term
@@ -181,10 +186,13 @@ class Consensus:
         return self._runner.leading and self._node.lease_valid(self._clock.monotonic())
 
     def last_contact(self) -> float | None:
-        """Seconds since the leader was last heard; 0.0 on the leader itself, None if none was heard since the start."""
+        """Seconds since the leader was last heard; 0.0 on the leader itself, None if none was heard since the start.
+
+        A server whose disk failed learns nothing new, so that is when it heard it last.
+        """
         if self._runner.leading:
             return 0.0
-        heard = self._node.contact.heard_at
+        heard = min(self._node.contact.heard_at, self._runner.failed_at)
         return None if heard == float("-inf") else max(0.0, self._clock.monotonic() - heard)
 
     def committed(self, index: int) -> tuple[int, float] | None:

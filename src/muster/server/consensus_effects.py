@@ -26,6 +26,7 @@ from muster.raft.effects import (
 )
 from muster.raft.entries import Entry
 from muster.raft.membership import Configuration
+from muster.raft.messages import TimeoutNow
 from muster.raft.node import Node
 from muster.raft.roles import Role
 from muster.server.applying import Applier
@@ -69,6 +70,7 @@ class EffectRunner:
         self.leading = False
         self.accepts = False  # leading, and nothing failed: proposals are taken
         self.failed: StorageFailed | None = None
+        self.failed_at = float("inf")
         self.on_applied: Callable[[int], None] | None = None
         self.on_leadership: Callable[[bool], None] | None = None
         self.on_idle: Callable[[], None] | None = None
@@ -177,7 +179,7 @@ class EffectRunner:
         text = f"{error}; nothing is acknowledged any more: mend the disk and start this server again"
         failure = StorageFailed(text if path is None or str(path) in text else f"{path}: {text}")
         if self.failed is None:
-            self.failed = failure
+            self.failed, self.failed_at = failure, self._clock.monotonic()
             logger.error("%s", failure)
         self.accepts = False
         self._effects.clear()
@@ -195,6 +197,12 @@ class EffectRunner:
 
     def _resign(self, reason: str) -> None:
         self.carry_out(self._node.resign(self._clock.monotonic(), reason))
+
+    def disk_fault(self) -> str:
+        """Why this server can acknowledge nothing now; empty while the disk does its work."""
+        if self.failed is not None:
+            return str(self.failed)
+        return f"the disk has not answered for {LIMIT:g} s" if self._disk.is_stalled else ""
 
     def refusal(self) -> MusterError:
         """Why nothing can be proposed here."""
@@ -389,7 +397,7 @@ class EffectRunner:
                 self.on_configuration(node.configuration, node.configuration_index)
 
     def _send(self, effect: Send) -> None:
-        if self._peers is not None:
+        if self._peers is not None and (self.failed is None or _needs_no_disk(effect)):
             self._peers.send(effect)
 
     def _send_snapshot(self, effect: SendSnapshot) -> None:
@@ -463,5 +471,10 @@ class EffectRunner:
 
 
 def _needs_no_disk(effect: Effect) -> bool:
-    """Whether a server whose disk failed may do it: it must not acknowledge what it only remembers."""
-    return not effect.after_writes if isinstance(effect, Send) else isinstance(effect, Apply | LostLeadership | Verified | TransferFailed)
+    """Whether a server whose disk failed may do it. It must not acknowledge what it only remembers.
+
+    Nor does it answer heartbeats: a leader that is heard by such servers only would hold on to a lease without being able to commit.
+    """
+    if isinstance(effect, Send):
+        return isinstance(effect.message, TimeoutNow)
+    return isinstance(effect, Apply | LostLeadership | Verified | TransferFailed)

@@ -22,6 +22,7 @@ def statistics(context: Context) -> dict[str, dict[str, str]]:
             "leader_addr": consensus.leader_address(),
             "server": "true",
         },
+        "muster": {"disk": consensus.disk_fault or "ok"},
         "raft": {
             "applied_index": str(consensus.applied_index),
             "commit_index": str(consensus.commit_index),

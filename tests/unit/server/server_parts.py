@@ -64,6 +64,7 @@ class InstantConsensus:
         self.changing = False
         self.contact: float | None = 0.02
         self.leader_elsewhere = ""
+        self.disk_fault = ""
 
     @property
     def applied_index(self) -> int:

@@ -34,9 +34,13 @@ def peers(context: Context, _request: Any) -> list[str]:
 
 
 def raft_stats(context: Context, _request: Any) -> RaftStats:
-    """How far this server's log is, and when it last heard from a leader."""
+    """How far this server's log is, and when it last heard from a leader.
+
+    A server whose disk does not work says never, which every leader, Consul's too, takes for unhealthy.
+    """
     consensus = context.consensus
-    return RaftStats(last_contact=last_contact(consensus), last_index=consensus.last_index, last_term=consensus.term)
+    contact = NEVER if consensus.disk_fault else last_contact(consensus)
+    return RaftStats(last_contact=contact, last_index=consensus.last_index, last_term=consensus.term)
 
 
 def last_contact(consensus: Replication) -> str:
