@@ -12,6 +12,7 @@ from muster.model.clock import Clock
 from muster.model.durations import seconds
 from muster.model.errors import ConfigurationError, MusterError
 from muster.model.operator import AutopilotConfig, ConfigEntry
+from muster.program.disk_watch import DiskWatch
 from muster.program.rpc_part import RpcPart
 from muster.raft.timing import Timing
 from muster.server import peers_file
@@ -52,6 +53,9 @@ class ServerPart:
         self._config, self._storage, self._clock, self._metrics = config, storage, clock, metrics
         self._on_leadership = on_leadership
         self._gauges: asyncio.TimerHandle | None = None
+        self._disk: DiskWatch | None = None
+        if storage.blocking:
+            self._disk = DiskWatch(RealFiles(), config.data_dir, storage, metrics, config.own.disk_warning_bytes)
         self.pool = RpcPool(source=rpc_source(config), idle_time=IDLE_TIME, idle_streams=IDLE_STREAMS)
         self.raft = RaftTransport(settings.rpc_address, clock, address_of=self._address_of, identity_of=self._identity_of, metrics=metrics)
         self.consensus = Consensus(
@@ -86,6 +90,8 @@ class ServerPart:
         await self.consensus.start()
         self.server.start()
         self._report_gauges()
+        if self._disk is not None:
+            self._disk.start()
 
     async def stop_answering(self) -> None:
         """What is under way is answered; nothing more is."""
@@ -96,6 +102,8 @@ class ServerPart:
 
     async def stop(self) -> None:
         """Ends consensus; what was acknowledged is on the disk."""
+        if self._disk is not None:
+            await self._disk.stop()
         self.raft.close()
         self.pool.close()
         await self.consensus.stop()
@@ -130,6 +138,7 @@ class ServerPart:
         self._metrics.gauge("muster.blocking.parked", blocking.parked)
         self._metrics.gauge("muster.blocking.woken", blocking.woken)
         self._metrics.gauge("rpc.queries_blocking", blocking.parked)
+        self._metrics.gauge("muster.storage.failed", 1 if self.consensus.disk_fault else 0)
         self._metrics.gauge("raft.applied_index", self.consensus.applied_index)
         self._metrics.gauge("raft.last_index", self.consensus.last_index)
         if self.consensus.is_leader():

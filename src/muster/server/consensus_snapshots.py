@@ -131,10 +131,17 @@ class Snapshots:
         return SnapshotMeta(term, index, int(self._clock.wall() * 1000), known.committed, known.committed_index)
 
     def _compacts_through(self, index: int) -> int:
-        """What a living follower will ask for next is kept: one that was sent a snapshot would need another, and another."""
+        """What a living follower will ask for next is kept: one that was sent a snapshot would need another, and another.
+
+        But no more than the policy's bytes: they are in proportion to the snapshot, so that it can be sent meanwhile.
+        """
         through = index - self._policy.trailing
         needed = self._node.needed_from()
-        return through if needed is None else min(through, max(needed - 1, through - MOST_KEPT))
+        if needed is None:
+            return through
+        newest = self._storage.newest
+        within = self._storage.log.first_index_within(self._policy.kept_for_lag(newest.size if newest else 0))
+        return min(through, max(needed - 1, through - MOST_KEPT, within - 1))
 
     async def _store(self, head: InstallSnapshotMessage, body: AsyncIterator[bytes]) -> SnapshotWriter:
         configuration = decode_configuration(head.configuration)

@@ -26,6 +26,13 @@ class SnapshotPolicy(msgspec.Struct, frozen=True):
     threshold: int = 16_384
     trailing: int = 10_240  # entries before the snapshot that are kept for followers
     log_bytes: int = 64 << 20
+    lag_bytes: int = 256 << 20
+    """The most of the log that is kept for followers that lag, or twice the last snapshot if that is more: sending a snapshot is cheaper
+    then, and a follower that is away for long must not fill the leader's disk. `trailing` entries are kept whatever they take."""
+
+    def kept_for_lag(self, last_size: int) -> int:
+        """So many bytes of the log at most, given the size of the last snapshot."""
+        return max(self.lag_bytes, 2 * last_size)
 
     def due(self, entries: int, log_bytes: int, last_size: int) -> bool:
         """Whether it is time, given what the log grew by since the last one and the size of that."""

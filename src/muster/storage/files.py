@@ -6,7 +6,7 @@ Nothing else in `storage` touches a disk, so a disk that forgets, tears and fail
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class File(Protocol):
@@ -37,6 +37,13 @@ class File(Protocol):
         ...
 
 
+class Space(NamedTuple):
+    """Bytes of a file system. `free` is what this process may still write."""
+
+    free: int
+    total: int
+
+
 class Files(Protocol):
     """The names. A name that was made, renamed or removed is durable only after `sync_directory` of its directory."""
 
@@ -62,6 +69,10 @@ class Files(Protocol):
 
     def sync_directory(self, path: str) -> None:
         """Makes the names in a directory durable."""
+        ...
+
+    def space(self, path: str) -> Space:
+        """How much room there is where `path` lies."""
         ...
 
 
@@ -143,3 +154,8 @@ class RealFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def space(self, path: str) -> Space:
+        """See Files."""
+        found = os.statvfs(path)
+        return Space(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)

@@ -57,6 +57,14 @@ class LogStorage(Protocol):
         """Gives back what the log holds open."""
         ...
 
+    def held_bytes(self) -> int:
+        """What the log takes on the disk. From any thread."""
+        ...
+
+    def first_index_within(self, size: int) -> int:
+        """From which index on the entries take no more than `size` bytes; the newest may take more. From any thread."""
+        ...
+
 
 class Segment:
     """One open file of the log."""
@@ -153,6 +161,20 @@ class DiskLog:
         for segment in self._segments:
             segment.file.close()
         self._segments.clear()
+
+    def held_bytes(self) -> int:
+        """See LogStorage. Whole segments, with the zeros that are written ahead."""
+        return sum(segment.claimed for segment in [*self._segments])
+
+    def first_index_within(self, size: int) -> int:
+        """See LogStorage. Whole segments: they are what compaction can remove."""
+        first = self.last_index + 1
+        for segment in reversed([*self._segments]):
+            size -= segment.claimed
+            if size < 0 and first <= self.last_index:
+                break
+            first = min(first, segment.head.next_index)
+        return max(first, self.first_index)
 
     def _note(self, segment: Segment, frame: frames.Frame, heads: list[tuple[int, int, int]]) -> None:
         """Takes a frame of entries, new or found, into account."""

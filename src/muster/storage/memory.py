@@ -57,6 +57,20 @@ class MemoryLog:
     def close(self) -> None:
         """See LogStorage."""
 
+    def held_bytes(self) -> int:
+        """See LogStorage."""
+        return sum(len(entry.data) for entry in self._entries)
+
+    def first_index_within(self, size: int) -> int:
+        """See LogStorage."""
+        first = self.last_index + 1
+        for entry in reversed(self._entries):
+            size -= len(entry.data)
+            if size < 0 and first <= self.last_index:
+                break
+            first = entry.index
+        return first
+
 
 class MemoryVote:
     """See VoteStorage."""
@@ -117,3 +131,7 @@ class MemorySnapshots:
         if self._newest is None or self._newest[0] != meta:
             raise FileNotFoundError(f"snapshot {meta.identity} is no longer kept")
         return io.BytesIO(self._newest[1])
+
+    def held_bytes(self) -> int:
+        """See SnapshotStorage."""
+        return self._newest[0].size if self._newest else 0

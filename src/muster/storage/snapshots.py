@@ -82,6 +82,10 @@ class SnapshotStorage(Protocol):
         """Its state.bin."""
         ...
 
+    def held_bytes(self) -> int:
+        """What all of them take on the disk, the one being written included. From any thread; may raise OSError."""
+        ...
+
 
 class DiskSnapshots:
     """Snapshots in one directory."""
@@ -116,6 +120,20 @@ class DiskSnapshots:
     def open(self, meta: SnapshotMeta) -> BinaryIO:
         """See SnapshotStorage."""
         return io.BufferedReader(FileStream(self._files.open(f"{self._directory}/{meta.identity}/state.bin")), SLICE_BYTES)
+
+    def held_bytes(self) -> int:
+        """See SnapshotStorage."""
+        return sum(self._size_of(name) for name in self._files.list(self._directory))
+
+    def _size_of(self, name: str) -> int:
+        try:
+            file = self._files.open(f"{self._directory}/{name}/state.bin")
+        except FileNotFoundError:  # removed meanwhile
+            return 0
+        try:
+            return file.size()
+        finally:
+            file.close()
 
     def _names(self) -> list[str]:
         """Newest first."""

@@ -8,9 +8,10 @@ import errno
 import random
 from collections.abc import Callable
 
-from muster.storage.files import File
+from muster.storage.files import File, Space
 
 Parts = list[str]
+SIZE = 1 << 40
 SECTOR = 512  # bytes that reach the platter together
 
 
@@ -160,6 +161,11 @@ class FaultyDisk:
         """See Files."""
         self.count()
         self._directory(_parts(path)).sync()
+
+    def space(self, path: str) -> Space:
+        """See Files. A disk that is never full has a terabyte."""
+        self._directory(_parts(path))
+        return Space(SIZE if self.full_after is None else self.full_after, SIZE)
 
     def _directory(self, parts: Parts) -> Directory:
         directory = self.root

@@ -181,3 +181,22 @@ def test_random_changes_leave_what_a_list_would_hold(reopen, seed):
                 log.append(batch)
                 model = model[: start - first] + batch
         assert (log.first_index, held(log)) == (first, model)
+
+
+def test_so_many_of_the_newest_entries_as_fit_are_found_and_compaction_keeps_them(reopen):
+    log = reopen()
+    assert (log.first_index_within(0), log.first_index_within(1 << 30)) == (1, 1)
+    for first in range(1, 401, 10):
+        log.append(entries(first, first + 9, text="x" * 100))
+    everything = log.held_bytes()
+    assert log.first_index_within(everything) == 1
+    assert 1 < log.first_index_within(0) <= 400, "the newest is always held"
+    firsts = [log.first_index_within(size) for size in range(0, everything + 1, everything // 50)]
+    assert firsts == sorted(firsts, reverse=True)
+    half = everything // 2 + 1
+    first = log.first_index_within(half)
+    assert 1 < first < 400
+    log.compact(first - 1)
+    assert log.first_index <= first
+    assert log.held_bytes() <= half
+    assert [entry.index for entry in log.read(first, 400)] == list(range(first, 401))

@@ -218,6 +218,7 @@ def _config(whole: Tree, dev: bool, services: tuple[Definition, ...], checks: tu
         discard_check_output=get("discard_check_output", False),
         enable_agent_tls_for_checks=get("enable_agent_tls_for_checks", False),
         connect_enabled=get("connect", {}).get("enabled", False),
+        own=parts.own(get("muster", {})),
         performance=parts.performance(get("performance", {})),
         raft=parts.raft(whole),
         autopilot=parts.autopilot(get("autopilot", {})),

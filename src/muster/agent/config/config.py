@@ -18,6 +18,7 @@ from muster.agent.config.sections import (
     Join,
     Limits,
     Logging,
+    Own,
     Performance,
     Ports,
     RaftSettings,
@@ -112,6 +113,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     enable_agent_tls_for_checks: bool = False
     connect_enabled: bool = False
 
+    own: Own = Own()
     performance: Performance = Performance()
     raft: RaftSettings = RaftSettings()
     gossip_lan: GossipSettings = GossipSettings()

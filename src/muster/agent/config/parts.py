@@ -121,6 +121,10 @@ def performance(block: Tree) -> sections.Performance:
     )
 
 
+def own(block: Tree) -> sections.Own:
+    return sections.Own(disk_warning_bytes=block.get("disk_warning_bytes", 0))
+
+
 def raft(whole: Tree) -> sections.RaftSettings:
     multiplier = whole.get("performance", {}).get("raft_multiplier", 5)
     return sections.RaftSettings(

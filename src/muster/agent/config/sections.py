@@ -92,6 +92,12 @@ class Performance(msgspec.Struct, frozen=True):
     rpc_hold_timeout: int = 7 * SECOND
 
 
+class Own(msgspec.Struct, frozen=True):
+    """`muster`: what Consul does not have. `disk_warning_bytes`: free bytes below which a server warns; 0 for the default."""
+
+    disk_warning_bytes: int = 0
+
+
 class RaftSettings(msgspec.Struct, frozen=True):
     """Raft's timing, already multiplied by `performance.raft_multiplier`, and its snapshots. 0 means the consensus core's own default."""
 

@@ -102,6 +102,7 @@ ROOT: Shape = (
     Key("log_rotate_duration", DURATION, "24h with log_file"),
     Key("log_rotate_max_files", INT, "0"),
     Key("max_query_time", DURATION, "10m"),
+    Key("muster", Kind.BLOCK, shape="muster", note="Muster's own; Consul knows no such key"),
     Key("node_id", STRING),
     Key("node_meta", Kind.STRING_MAP, reloadable=True),
     Key("node_name", STRING, "the host's name"),

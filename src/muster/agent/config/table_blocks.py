@@ -151,6 +151,7 @@ BLOCK_SHAPES: dict[str, Shape] = {
         Key("kv_max_value_size", UINT, "524288"),
         Key("txn_max_req_len", UINT, "524288"),
     ),
+    "muster": (Key("disk_warning_bytes", UINT, "0, which means a tenth of the disk up to 1 GiB, and room for two more snapshots"),),
     "performance": (
         Key("leave_drain_time", DURATION, "5s"),
         Key("raft_multiplier", INT, "5; 1 in dev mode"),
