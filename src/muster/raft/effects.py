@@ -54,9 +54,10 @@ class ReadEntries(msgspec.Struct, frozen=True, gc=False):
 
 
 class SendSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """Follower `peer` needs entries that are gone: send it the newest snapshot."""
+    """Follower `peer` needs entries that are gone: send it the newest snapshot. `fresh`: it accepts none that is older than this term."""
 
     peer: str
+    fresh: bool = False
 
 
 class ReceiveSnapshot(msgspec.Struct, frozen=True, gc=False):

@@ -25,6 +25,22 @@ def follows(log: Log, message: AppendEntries) -> bool:
     return message.previous_index < log.snapshot_index or log.term(message.previous_index) == message.previous_term
 
 
+def contradicts(log: Log, message: AppendEntries) -> bool:
+    """Whether the leader's log shows that this server's snapshot is no part of what was agreed on.
+
+    An operator's snapshot counts from when the leader that restored it has replaced its own state, before a majority has it. If another
+    one leads before that, entries of a higher term stand where this snapshot does. No other snapshot can be contradicted.
+    """
+    if message.previous_index <= log.snapshot_index and message.previous_term > log.snapshot_term:
+        return True
+    for entry in message.entries or ():
+        if entry.index > log.snapshot_index:
+            return False
+        if entry.term > log.snapshot_term or (entry.index == log.snapshot_index and entry.term != log.snapshot_term):
+            return True
+    return False
+
+
 def first_new(log: Log, message: AppendEntries) -> int:
     """The place, among the entries, of the first that the log does not hold. What a snapshot replaced counts as held."""
     entries = message.entries or ()

@@ -178,16 +178,18 @@ class Leadership:
             return self._append(now, peer, progress, entries, commit_index)
         return self._replicate_to(now, peer, progress, commit_index)
 
-    def snapshot_sent(self, now: float, peer: str, last_index: int | None, commit_index: int) -> list[Effect]:
-        """A follower has installed the snapshot that ends at `last_index`; None: it failed."""
+    def snapshot_sent(self, now: float, peer: str, last_index: int | None, refused: bool, commit_index: int) -> list[Effect]:
+        """A follower has installed the snapshot that ends at `last_index`; None: it failed, or was `refused`."""
         progress = self.followers.get(peer)
         if progress is None:
             return []
         progress.busy = False
         if last_index is None:
             progress.snapshot_index = 0
+            progress.needs_fresh = progress.needs_fresh or refused
             progress.back_off(now)
         else:
+            progress.needs_fresh = False
             progress.matched(min(last_index, self._log.last_index))
         return self._replicate_to(now, peer, progress, commit_index)
 
@@ -208,9 +210,9 @@ class Leadership:
         effects: list[Effect] = []
         while progress.may_send(now):
             first, last = progress.next, min(self._log.last_index, progress.next + MAXIMUM_ENTRIES - 1)
-            if self._log.term(first - 1) is None or (first < self._log.first_index and first <= last):
+            if progress.needs_fresh or self._log.term(first - 1) is None or (first < self._log.first_index and first <= last):
                 progress.busy, progress.snapshot_index = True, self._log.snapshot_index
-                return [*effects, SendSnapshot(name)]
+                return [*effects, SendSnapshot(name, progress.needs_fresh)]
             if first > last:
                 if now >= progress.commit_due and not progress.in_flight:
                     effects += self._append(now, name, progress, [], commit_index)
@@ -239,6 +241,8 @@ class Leadership:
 
     def _refused(self, now: float, progress: Progress, request: AppendEntries, response: AppendEntriesResponse) -> None:
         progress.step_back()
+        if request.previous_index == 0 and response.last_index == 0:
+            progress.needs_fresh = True  # nothing stands before the first entry: it has something that must be replaced
         if response.last_index < progress.match and not progress.in_flight:
             progress.match = response.last_index  # it lost what it had: a server set up anew under its old id, or an old refusal come late
             progress.next = progress.match + 1

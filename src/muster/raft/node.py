@@ -11,7 +11,7 @@ import msgspec
 from muster.model.errors import NoLeader, Rejected
 from muster.raft.effects import Append, Apply, BecameLeader, Effect, InstallSnapshot, LostLeadership, ReceiveSnapshot, SaveVote, Send
 from muster.raft.entries import CONFIGURATION, NOOP, Entry, Proposal
-from muster.raft.incoming import check, first_new, follows
+from muster.raft.incoming import check, contradicts, first_new, follows
 from muster.raft.leadership import Leadership
 from muster.raft.log import Log
 from muster.raft.membership import Configuration, ConfigurationHistory, decode_configuration
@@ -59,6 +59,7 @@ class Node(Voter):
         if persisted.configuration_index > persisted.committed_configuration_index:
             self.configurations.appended(persisted.configuration, persisted.configuration_index)
         self._office: Leadership | None = None
+        self._superseded = False  # an operator's snapshot that a later leader does not know: any of its own replaces it
         self._now = 0.0
 
     @property
@@ -199,7 +200,8 @@ class Node(Voter):
 
     def restored(self, index: int, term: int) -> None:
         """A snapshot at `index` replaced log and state, from a leader or by an operator."""
-        assert index > self.commit_index
+        assert index > self.commit_index or self._superseded
+        self._superseded = False
         self.log.reset(index, term)
         self.commit_index = index
         if self._office is not None:
@@ -264,6 +266,9 @@ class Node(Voter):
         effects = self._follow(now, message.term, message.leader)
         if message.entries is None:
             return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, True, request=message), after_writes=new_term)]
+        if self._superseded or contradicts(self.log, message):
+            self._superseded = True
+            return [*effects, Send(sender, AppendEntriesResponse(self.term, 0, False, request=message))]
         if self._installing or not follows(self.log, message):
             backoff = not self._installing
             return [*effects, Send(sender, AppendEntriesResponse(self.term, last_index, False, backoff, request=message))]
@@ -294,10 +299,17 @@ class Node(Voter):
         effects = self._follow(now, message.term, message.leader)
         if self._holds(message):
             return [*effects, *self._covered(sender, message)]
+        if self._superseded and message.last_term <= self.log.snapshot_term:
+            # It may end before that other leader's term: what was restored here would stand beside it on the disk as the newer one.
+            return [*effects, Send(sender, InstallSnapshotResponse(self.term, False, message.last_index), request=message)]
         return [*effects, ReceiveSnapshot(sender, message)]
 
     def _holds(self, message: InstallSnapshotMessage) -> bool:
         """Whether this log reaches beyond the snapshot and agrees with it: logs that agree at an index agree before it."""
+        if message.last_index <= self.log.snapshot_index and message.last_term > self.log.snapshot_term:
+            self._superseded = True
+        if self._superseded:
+            return False
         return message.last_index <= self.commit_index or self.log.term(message.last_index) == message.last_term
 
     def _covered(self, sender: str, message: InstallSnapshotMessage) -> list[Effect]:
@@ -319,7 +331,8 @@ class Node(Voter):
             return self._step_down(now, Event.HIGHER_TERM, message.term, "a follower has a higher term")
         if self._office is None:
             return []
-        effects = self._office.snapshot_sent(now, sender, message.last_index if message.success else None, self.commit_index)
+        installed, refused = message.last_index if message.success else None, not message.success and message.term == self.term
+        effects = self._office.snapshot_sent(now, sender, installed, refused, self.commit_index)
         return effects + self._commit_by_quorum(now)
 
     def _commit_by_quorum(self, now: float) -> list[Effect]:

@@ -24,6 +24,7 @@ class Progress(msgspec.Struct, gc=False):
     bytes_in_flight: int = 0
     pipelining: bool = False
     busy: bool = False  # its entries are being read, or a snapshot is on its way
+    needs_fresh: bool = False  # it refuses what cannot be refused: only a snapshot of this term helps
     snapshot_index: int = 0  # of the snapshot on its way, 0 if there is none
     failures: int = 0
     retry_at: float = 0.0

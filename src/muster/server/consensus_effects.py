@@ -26,7 +26,7 @@ from muster.raft.effects import (
 )
 from muster.raft.entries import Entry
 from muster.raft.membership import Configuration
-from muster.raft.messages import TimeoutNow
+from muster.raft.messages import InstallSnapshotResponse, TimeoutNow
 from muster.raft.node import Node
 from muster.raft.roles import Role
 from muster.server.applying import Applier
@@ -77,6 +77,7 @@ class EffectRunner:
         self.on_leader: Callable[[str], None] | None = None
         self.on_configuration: Callable[[Configuration, int], None] | None = None
         self.install: Callable[[InstallSnapshot], Awaitable[list[Effect]]]
+        self.take_fresh: Callable[[], Awaitable[object]]
         self.transfer: asyncio.Future[None] | None = None
         """While leadership is handed over: nothing is proposed, and what arrives waits."""
         self._node, self._storage, self._clock = node, storage, clock
@@ -85,6 +86,7 @@ class EffectRunner:
         self._effects: deque[Effect] = deque()
         self._advancing = self._writing = self._held = False
         self._replay: asyncio.Task[None] | None = None
+        self._fresh: set[asyncio.Task[None]] = set()
         self._install: asyncio.Task[None] | None = None
         self._leader, self._configuration = "", node.configuration
         self._idle: asyncio.Future[None] | None = None
@@ -218,7 +220,7 @@ class EffectRunner:
         self._disk.close()
         if self._timer is not None:
             self._timer.cancel()
-        for task in (self._replay, self._install):
+        for task in (self._replay, self._install, *self._fresh):
             if task is not None:
                 task.cancel()
 
@@ -401,8 +403,25 @@ class EffectRunner:
             self._peers.send(effect)
 
     def _send_snapshot(self, effect: SendSnapshot) -> None:
-        if self._peers is not None:
+        if self._peers is None:
+            return
+        newest = self._storage.newest
+        if effect.fresh and (newest is None or newest.term < self._node.term):
+            task = self._loop.create_task(self._send_fresh(self._peers, effect.peer))
+            self._fresh.add(task)
+            task.add_done_callback(self._fresh.discard)
+        else:
             self._peers.send_snapshot(effect.peer)
+
+    async def _send_fresh(self, peers: Peers, peer: str) -> None:
+        """Takes a snapshot first, so that it ends in this term."""
+        try:
+            await self.take_fresh()
+        except StorageFailed as error:
+            logger.error("no snapshot for a follower that needs one: peer=%s error=%s", peer, error)
+            self.carry_out(self._node.receive(self._clock.monotonic(), peer, InstallSnapshotResponse(0, False)))
+        else:
+            peers.send_snapshot(peer)
 
     def _receive_snapshot(self, effect: ReceiveSnapshot) -> None:
         if self._peers is not None:

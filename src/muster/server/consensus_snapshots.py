@@ -52,6 +52,7 @@ class Snapshots:
         self._streaming: asyncio.Task[object] | None = None
         self._received: tuple[SnapshotWriter, asyncio.Future[None]] | None = None
         runner.install = self._install_received
+        runner.take_fresh = self.take
 
     def is_due(self) -> bool:
         """Whether one should be taken now, by the policy."""
