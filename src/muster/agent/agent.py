@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from muster.agent import description
 from muster.agent.aliases import Aliases
+from muster.agent.cache import AgentCache
 from muster.agent.checks.runner import CheckRunner
 from muster.agent.config.config import Config
 from muster.agent.config.reload import changes
@@ -94,6 +95,7 @@ class Agent:
         persistence = Persistence(config.data_dir) if config.data_dir and not config.dev else None
         self.registrar = Registrar(self.local, self.runner, check_settings(config), persistence)
         self.loader = Loader(self.registrar)
+        self.cache = AgentCache(self.call, clock, chance)
         self.aliases = Aliases(self.registrar, self.call, config.datacenter)
         self.pools = Pools(config, self.node_id, clock, chance, self.metrics)
         self.pools.lan_listeners.append(self._heard)
@@ -162,6 +164,7 @@ class Agent:
         for task in self._joining:
             task.cancel()
         self.monitor.stop()
+        self.cache.stop()
         if self.watching is not None:
             await self.watching.stop()
         await self.aliases.stop()

@@ -101,6 +101,10 @@ class RemoteServers:
         """Seconds until the next try, so that not all clients of a datacenter try at once."""
         return self._random.uniform(0.0, self._hold / JITTER_FRACTION)
 
+    def now(self) -> float:
+        """The monotonic clock."""
+        return self._clock.monotonic()
+
     def seconds_left(self, deadline: float) -> float:
         """How long a call may still be tried again."""
         return deadline - self._clock.monotonic()
@@ -138,6 +142,8 @@ class _Call(asyncio.Future[Reply]):
         self._server: KnownServer
         self._try: asyncio.Future[Reply] | None = None
         self._pause: asyncio.TimerHandle | None = None
+        self.failing_since: float | None = None
+        """When its tries began to fail, on the monotonic clock."""
 
     def start(self, server: KnownServer) -> "asyncio.Future[Reply]":
         """The first try."""
@@ -183,6 +189,8 @@ class _Call(asyncio.Future[Reply]):
         if not self._may_repeat(error) or self._servers.seconds_left(self._deadline) <= 0.0:
             self.set_exception(error)
             return
+        if self.failing_since is None:
+            self.failing_since = self._servers.now()
         self._pause = asyncio.get_running_loop().call_later(self._servers.pause(), self._again)
 
     def _may_repeat(self, error: MusterError) -> bool:

@@ -11,6 +11,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
+from muster.agent.cache import AgentCache, Cached
 from muster.dns import truncation
 from muster.dns.names import Plan, plan, reversed_address
 from muster.dns.records import (
@@ -48,11 +51,19 @@ async def settled(outcome: "Reply | asyncio.Future[Reply]") -> Reply:
 
 
 class Resolver:
-    """Answers for one agent. `call` is the agent's way to its servers."""
+    """Answers for one agent. `call` is the agent's way to its servers; `cache`: its cache, where it may answer."""
 
     def __init__(
-        self, call: Call, settings: DnsSettings, clock: Clock, chance: random.Random, recursor: Recursor, metrics: Metrics | None = None
+        self,
+        call: Call,
+        settings: DnsSettings,
+        clock: Clock,
+        chance: random.Random,
+        recursor: Recursor,
+        cache: AgentCache | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.cache = cache
         self.call, self.settings, self.clock, self.chance, self.recursor = call, settings, clock, chance, recursor
         self._metrics, self._labels = metrics or NoMetrics(), (("node", settings.node_name),)
         self._plans: dict[tuple[str, int], Plan] = {}
@@ -91,6 +102,16 @@ class Resolver:
         else:
             await self._dispatch(asked, question, message, query, address, tcp)
         return self._finish(query, message)
+
+    async def _ask(self, method: str, request: Any) -> Reply:
+        """The reply, of the cache if it may be; of the leader if another server's is too old."""
+        if request.use_cache and self.cache is not None:
+            found = self.cache.get(method, request)
+            return (found if isinstance(found, Cached) else await found).reply
+        reply = await settled(self.call(method, request))
+        if request.allow_stale and reply.last_contact > self.settings.max_stale:
+            return await settled(self.call(method, replace(request, allow_stale=False)))
+        return reply
 
     # ---- the frame of an answer
 
@@ -185,8 +206,7 @@ class Resolver:
             use_cache=settings.use_cache,
             max_age=settings.cache_max_age,
         )
-        outcome = self.call("Health.ServiceNodes", request)
-        reply = outcome if isinstance(outcome, Reply) else await outcome
+        reply = await self._ask("Health.ServiceNodes", request)
         rows = reply.encodings.get("dns")
         if rows is None:
             rows = reply.encodings["dns"] = [row for row in reply.value if is_healthy(row, settings.only_passing)]
@@ -272,7 +292,7 @@ class Resolver:
         settings = self.settings
         datacenter = asked.datacenter or settings.datacenter
         request = NodeRequest(datacenter=datacenter, node=asked.name, allow_stale=settings.allow_stale)
-        reply = await settled(self.call("Catalog.NodeServices", request))
+        reply = await self._ask("Catalog.NodeServices", request)
         if reply.value is None:
             self._name_error(asked, message)
             return
@@ -303,10 +323,12 @@ class Resolver:
             datacenter=datacenter,
             query_id_or_name=asked.name,
             allow_stale=settings.allow_stale,
+            use_cache=settings.use_cache,
+            max_age=settings.cache_max_age,
             source=QuerySource(datacenter=settings.datacenter, ip=subnet),
             agent=QuerySource(datacenter=settings.datacenter, node=settings.node_name),
         )
-        reply = await settled(self.call("PreparedQuery.Execute", request))
+        reply = await self._ask("PreparedQuery.Execute", request)
         answer = reply.value
         if not answer.nodes:
             self._name_error(asked, message)

@@ -113,6 +113,8 @@ class UdpServer:
             return None
         question = message.questions[0]
         asked = plan(question.name, question.type, settings.domains)
+        if settings.use_cache and self.resolver.cache is not None:
+            return None
         if asked.kind != "service" or question.type != dns.TYPE_A or settings.record_limit or settings.udp_answer_limit > 8:
             return None
         request = ServiceRequest(
@@ -136,7 +138,7 @@ class UdpServer:
             reply = self.resolver.call("Health.ServiceNodes", asked.request)
         except MusterError:
             return None
-        if type(reply) is not Reply:
+        if type(reply) is not Reply or reply.last_contact > self.settings.max_stale:
             return None
         records: list[bytes] | None = reply.encodings.get("dns-addresses", _UNKNOWN)
         if records is _UNKNOWN:

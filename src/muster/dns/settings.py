@@ -36,6 +36,8 @@ class DnsSettings(Struct, frozen=True, kw_only=True):
     disable_compression: bool = False
     node_meta_texts: bool = True
     translate_wan_addresses: bool = False
+    max_stale: int = 87600 * 3600 * SECOND
+    """Nanoseconds since a server last heard of the leader, after which its answer is not taken."""
     use_cache: bool = False
     cache_max_age: int = 0
     authority: AuthoritySettings = field(default_factory=AuthoritySettings)
@@ -75,6 +77,7 @@ def settings_of(config: Config) -> DnsSettings:
         disable_compression=own.disable_compression,
         node_meta_texts=own.node_meta_txt,
         translate_wan_addresses=config.translate_wan_addresses,
+        max_stale=own.max_stale,
         use_cache=own.use_cache,
         cache_max_age=own.cache_max_age,
         authority=AuthoritySettings(refresh=own.soa.refresh, retry=own.soa.retry, expire=own.soa.expire, minimum_ttl=own.soa.minimum_ttl),

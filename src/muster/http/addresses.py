@@ -34,6 +34,7 @@ def settings_of(config: Config) -> Settings:
         ui=config.ui,
         discovery_max_stale=config.discovery_max_stale,
         use_cache=config.http.use_cache,
+        is_server=config.server,
     )
 
 

@@ -8,6 +8,10 @@ from asyncio import Future
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
+from muster.agent.cache import Cached
+from muster.http.cache import answer_cached, is_at_hand, relaxed
 from muster.http.encoding import encode
 from muster.http.lists import LONG_LIST, ListView, long_list
 from muster.http.messages import JSON, TEXT, Outcome, Pending, Request, Response
@@ -38,7 +42,18 @@ def ask(context: Context, method: str, question: Any, answer: Callable[..., Outc
         outcome = context.agent.call(method, question)
     except MusterError as error:
         return refused_read(error)
+    if question.max_stale_duration > 0 and question.allow_stale:
+        return then(outcome, _unless_too_old, context, method, question, answer, arguments, refuse=refused_read)
     return then(outcome, answer, *arguments, refuse=refused_read)
+
+
+def _unless_too_old(
+    reply: Reply, context: Context, method: str, question: Any, answer: Callable[..., Outcome], arguments: tuple[Any, ...]
+) -> Outcome:
+    """The answer, or the leader's where the server that gave it has not heard of the leader for longer than the asker accepts."""
+    if reply.last_contact <= question.max_stale_duration:
+        return answer(reply, *arguments)
+    return ask(context, method, replace(question, allow_stale=False, max_stale_duration=0), answer, *arguments)
 
 
 def refused_read(error: Exception) -> Response:
@@ -48,6 +63,31 @@ def refused_read(error: Exception) -> Response:
 
 
 _UNKNOWN = b"X-Consul-Index: 1\r\nX-Consul-Knownleader: false\r\nX-Consul-Lastcontact: 0\r\n"
+
+
+def ask_cached(
+    context: Context,
+    method: str,
+    question: Any,
+    answer: Callable[..., Outcome],
+    *arguments: Any,
+    extra: bytes = b"",
+    refuse: Any = refused_read,
+) -> Outcome:
+    """As `ask`, through the cache; `answer(reply, *arguments, lines)` gets the lines about the cache, and `extra` behind them."""
+    try:
+        if is_at_hand(context, question):
+            lines = context.cache.line(method, question) + extra
+            return then(context.agent.call(method, relaxed(question)), answer, *arguments, lines, refuse=refuse)
+        found = context.agent.cache.get(method, question)
+    except MusterError as error:
+        if refuse is None:
+            raise
+        refused: Response = refuse(error)
+        return refused
+    if isinstance(found, Cached):
+        return answer_cached(found, answer, arguments, extra)
+    return Pending(found, answer_cached, (answer, arguments, extra), refuse)
 
 
 def is_pretty(request: Request, context: Context) -> bool:
@@ -101,7 +141,7 @@ def read_cached(context: Context, request: Request, method: str, question: Query
     """As `read_with_level`, for the endpoints that know `?cached`."""
     extra = level(question)
     if question.use_cache:
-        extra = context.cache.line(method, question) + extra
+        return ask_cached(context, method, question, read_answer, request, context, view, extra=extra)
     return ask(context, method, question, read_answer, request, context, view, extra)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from muster.http.answers import is_pretty, json_answer, read_cached, read_with_level, then, truth
+from muster.http.answers import ask_cached, is_pretty, json_answer, read_cached, read_with_level, then, truth
 from muster.http.bodies import decode
 from muster.http.dispatch import text
 from muster.http.encoding import encode
@@ -41,11 +41,12 @@ def datacenters(request: Request, context: Context) -> Outcome:
     except BadRequest as error:
         return then(context.agent.call("Catalog.ListDatacenters", DatacenterRequest()), _complaint, request, context, str(error))
     question = DatacenterRequest(datacenter=context.settings.datacenter, **options)
-    extra = context.cache.line("Catalog.ListDatacenters", question) if question.use_cache else b""
-    return then(context.agent.call("Catalog.ListDatacenters", question), _datacenters, request, context, extra)
+    if question.use_cache:
+        return ask_cached(context, "Catalog.ListDatacenters", question, _datacenters, request, context, refuse=None)
+    return then(context.agent.call("Catalog.ListDatacenters", question), _datacenters, request, context)
 
 
-def _datacenters(reply: Reply, request: Request, context: Context, extra: bytes) -> Response:
+def _datacenters(reply: Reply, request: Request, context: Context, extra: bytes = b"") -> Response:
     return json_answer(reply.value or [], request, context, headers=extra)
 
 

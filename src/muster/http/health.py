@@ -1,6 +1,6 @@
 """/v1/health: checks, and instances with their checks."""
 
-from muster.http.answers import ask, read_answer, read_with_level
+from muster.http.answers import ask, ask_cached, read_answer, read_with_level
 from muster.http.answers import level as level_line
 from muster.http.catalog import node_question, service_question
 from muster.http.lists import ListView
@@ -62,7 +62,7 @@ def _instances(request: Request, context: Context, question: ServiceRequest) -> 
     view = PASSING_INSTANCES if _only_passing(request) else INSTANCES
     extra = level_line(question)
     if question.use_cache:
-        extra = context.cache.line("Health.ServiceNodes", question) + extra
+        return ask_cached(context, "Health.ServiceNodes", question, read_answer, request, context, view, extra=extra)
     return ask(context, "Health.ServiceNodes", question, read_answer, request, context, view, extra)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from muster.http import bodies
-from muster.http.answers import json_answer, level, meta, nothing, read_answer, read_with_level, refused_read, then
+from muster.http.answers import ask_cached, json_answer, level, meta, nothing, read_answer, read_with_level, refused_read, then
 from muster.http.messages import TEXT, Outcome, Request, Response
 from muster.http.parameters import client_address, read_options, write_target
 from muster.http.routing import Context
@@ -146,12 +146,7 @@ def _execute(request: Request, context: Context, name: str) -> Outcome:
     question = _execute_question(request, context, name)
     if not question.use_cache:
         return ask_or_not_found(context, "PreparedQuery.Execute", question, _executed, request, context, question, b"")
-    extra = context.cache.line("PreparedQuery.Execute", question)
-    try:
-        outcome = context.agent.call("PreparedQuery.Execute", question)
-    except MusterError as error:
-        return _refused_by_cache(error)
-    return then(outcome, _executed, request, context, question, extra, refuse=_refused_by_cache)
+    return ask_cached(context, "PreparedQuery.Execute", question, _executed, request, context, question, refuse=_refused_by_cache)
 
 
 def _refused_by_cache(error: MusterError) -> Response:

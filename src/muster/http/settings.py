@@ -31,6 +31,8 @@ class Settings:
     body_time: float = BODY_TIME
     discovery_max_stale: int = 0  # ns
     use_cache: bool = True
+    is_server: bool = True
+    """Whether the servers' newest answers are in this process."""
 
     def is_blocked(self, path: str) -> bool:
         return path.startswith(self.block_endpoints)

@@ -143,7 +143,9 @@ class RunningAgent:
         from muster.dns.settings import settings_of as dns_settings_of
 
         settings = dns_settings_of(self.config)
-        resolver = Resolver(self.agent.server.call, settings, self.clock, self.random, Recursor(settings, self.random), self.metrics)
+        cache = self.agent.cache if self.server_part is None else None  # a server's newest answers are at hand
+        recursor = Recursor(settings, self.random)
+        resolver = Resolver(self.agent.server.call, settings, self.clock, self.random, recursor, cache, self.metrics)
         return DnsServer(resolver, self.random)
 
     async def stop(self) -> None:
