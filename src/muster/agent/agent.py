@@ -194,6 +194,7 @@ class Agent:
     def leader_found(self) -> None:
         """There is a (new) leader: compare everything with it at once."""
         self.sync.trigger_full()
+        self.cache.servers_found()
 
     def _changed(self) -> None:
         self.sync.trigger()

@@ -33,6 +33,9 @@ TRIES_AT_ONCE: Final = 3
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries, at most, and up to as much again by chance; the first tries follow at once, then pauses double."""
 
+SPREAD_SECONDS: Final = 0.5
+"""Over which all questions are asked again when the servers are back."""
+
 
 class Cached(Struct, frozen=True, gc=False):
     """An answer; `hit`: it was there; `age`: for how many seconds nobody has confirmed it."""
@@ -104,6 +107,13 @@ class AgentCache:
             self._fetch(entry)
         return waiter.result() if waiter.done() else waiter
 
+    def servers_found(self) -> None:
+        """There are servers again: what grew old meanwhile is asked for now."""
+        for entry in list(self._entries.values()):
+            if entry.pause is not None and entry.lost is not None:
+                entry.failures = 0
+                self._fetch_later(entry, self._random.uniform(0.0, SPREAD_SECONDS))
+
     def stop(self) -> None:
         """Asks nothing any more; who waits is cancelled."""
         entries, self._entries = list(self._entries.values()), {}
@@ -159,7 +169,7 @@ class AgentCache:
             entry.pause.cancel()
             entry.pause = None
         question = entry.question
-        if entry.refreshed and entry.reply is not None:
+        if entry.refreshed and entry.reply is not None and entry.lost is None:  # after a loss the answer comes at once: it is young again
             question = replace(question, min_query_index=max(1, entry.reply.index), max_query_time=REFRESH_WAIT)
         try:
             outcome = self._call(entry.method, question)

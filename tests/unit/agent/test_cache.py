@@ -25,6 +25,7 @@ class Servers:
         self.now = 100.0
         self.calls: list[tuple[str, Any, asyncio.Future[Reply]]] = []
         self.away = False
+        self.asked = asyncio.Event()
         self.cache = AgentCache(self.call, self, random.Random(1))
 
     def monotonic(self) -> float:
@@ -36,6 +37,7 @@ class Servers:
     def call(self, method: str, request: Any) -> Any:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.calls.append((method, request, future))
+        self.asked.set()
         if self.away:
             raise NoLeader
         return future
@@ -131,11 +133,28 @@ async def test_a_connection_found_again_makes_it_young() -> None:
     servers.fail()
     await turns()
     servers.now += 30.0
+    assert servers.calls[-1][1].min_query_index == 0, "it is answered at once, whether anything changed or not"
     servers.answer("one", 5)
     await turns()
     found = servers.cache.get(INSTANCES, WEB)
     assert isinstance(found, Cached)
     assert found.age == 0.0
+
+
+@in_loop
+async def test_servers_that_come_back_are_asked_before_the_pause_is_over() -> None:
+    servers = Servers()
+    await cached(servers)
+    servers.away = True
+    servers.fail()
+    await turns(20)
+    servers.away = False
+    servers.asked.clear()
+    servers.cache.servers_found()
+    await servers.asked.wait()  # SPREAD_SECONDS at most
+    servers.answer("two", 6)
+    await turns()
+    assert value(servers.cache.get(INSTANCES, WEB)) == "two"
 
 
 @in_loop
