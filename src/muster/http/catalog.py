@@ -12,6 +12,7 @@ from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import consistency_options, node_meta, read_options, required, source, token
 from muster.http.routing import Context
+from muster.http.translation import translating
 from muster.http.views import node_service, service_node
 from muster.model.catalog import Node, NodeServices
 from muster.model.errors import BadRequest
@@ -58,7 +59,7 @@ def _complaint(reply: Reply, request: Request, context: Context, complaint: str)
 def nodes(request: Request, context: Context) -> Outcome:
     """GET: all nodes."""
     question = _whole(request, context)
-    return read_with_level(context, request, "Catalog.ListNodes", question, NODES)
+    return read_with_level(context, request, "Catalog.ListNodes", question, translating(context, question.datacenter, NODES))
 
 
 def _itself(row: Node) -> Node:
@@ -101,12 +102,17 @@ def service_question(request: Request, context: Context, connect: bool = False, 
 
 def service(request: Request, context: Context) -> Outcome:
     """GET: the instances of a service."""
-    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context), SERVICE_NODES)
+    return _service_nodes(request, context, service_question(request, context))
 
 
 def connect(request: Request, context: Context) -> Outcome:
     """GET: the instances that speak for a service in the mesh."""
-    return read_cached(context, request, "Catalog.ServiceNodes", service_question(request, context, connect=True), SERVICE_NODES)
+    return _service_nodes(request, context, service_question(request, context, connect=True))
+
+
+def _service_nodes(request: Request, context: Context, question: ServiceRequest) -> Outcome:
+    view = translating(context, question.datacenter, SERVICE_NODES)
+    return read_cached(context, request, "Catalog.ServiceNodes", question, view)
 
 
 SERVICE_NODES = ListView(service_node)
@@ -120,7 +126,8 @@ def node_question(request: Request, context: Context) -> NodeRequest:
 
 def node(request: Request, context: Context) -> Outcome:
     """GET: a node and its services by their ids; `null` if there is no such node."""
-    return read_with_level(context, request, "Catalog.NodeServices", node_question(request, context), _by_id)
+    question = node_question(request, context)
+    return read_with_level(context, request, "Catalog.NodeServices", question, translating(context, question.datacenter, _by_id))
 
 
 def _by_id(found: NodeServices | None) -> Any:
@@ -132,7 +139,8 @@ def _by_id(found: NodeServices | None) -> Any:
 def node_services(request: Request, context: Context) -> Outcome:
     """GET: a node and the list of its services."""
     question = node_question(request, context)
-    return read_with_level(context, request, "Catalog.NodeServiceList", question, _filtered if question.filter else _listed)
+    view = translating(context, question.datacenter, _filtered if question.filter else _listed)
+    return read_with_level(context, request, "Catalog.NodeServiceList", question, view)
 
 
 def _listed(found: NodeServices | None) -> Any:

@@ -7,6 +7,7 @@ from muster.http.lists import ListView
 from muster.http.messages import Outcome, Request
 from muster.http.parameters import node_meta, read_options, required, source
 from muster.http.routing import Context
+from muster.http.translation import translating
 from muster.http.views import check_service_node, health_check
 from muster.model.catalog import PASSING, CheckServiceNode
 from muster.model.errors import BadRequest
@@ -59,7 +60,7 @@ def ingress(request: Request, context: Context) -> Outcome:
 
 
 def _instances(request: Request, context: Context, question: ServiceRequest) -> Outcome:
-    view = PASSING_INSTANCES if _only_passing(request) else INSTANCES
+    view = translating(context, question.datacenter, PASSING_INSTANCES if _only_passing(request) else INSTANCES)
     extra = level_line(question)
     if question.use_cache:
         return ask_cached(context, "Health.ServiceNodes", question, read_answer, request, context, view, extra=extra)

@@ -1,14 +1,17 @@
 """/v1/query: prepared queries, stored and run."""
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from muster.http import bodies
 from muster.http.answers import ask_cached, json_answer, level, meta, nothing, read_answer, read_with_level, refused_read, then
+from muster.http.lists import ListView
 from muster.http.messages import TEXT, Outcome, Request, Response
 from muster.http.parameters import client_address, read_options, write_target
 from muster.http.routing import Context
+from muster.http.translation import translating
 from muster.http.views import check_service_node
 from muster.model.errors import MusterError, NotFound, Rejected
 from muster.model.queries import PreparedQuery
@@ -22,6 +25,7 @@ from muster.wire.requests import (
     QuerySource,
 )
 
+INSTANCES = ListView(partial(check_service_node, as_stored=True))
 QUERY_NOT_FOUND = "Query not found"
 _PARTS = ("/execute", "/explain")
 
@@ -156,9 +160,10 @@ def _refused_by_cache(error: MusterError) -> Response:
 
 def _executed(reply: Reply, request: Request, context: Context, question: QueryOptions, extra: bytes) -> Response:
     result = reply.value
+    view: ListView = translating(context, result.datacenter, INSTANCES)
     shown = {
         "Service": result.service,
-        "Nodes": [check_service_node(row, as_stored=True) for row in result.nodes or ()],
+        "Nodes": view(result.nodes),
         "DNS": result.dns,
         "Datacenter": result.datacenter,
         "Failovers": result.failovers,
