@@ -28,8 +28,7 @@ def absolute(name: str) -> str:
 def node_address(node: Node, question_type: int, remote: bool) -> str:
     """The node's address for this question: that of the asked family where it is tagged; of the WAN for other datacenters."""
     tagged = node.tagged_addresses or {}
-    scope = "wan" if remote else "lan"
-    for tag in _preferred_tags(scope, question_type, remote):
+    for tag in _preferred_tags(question_type, remote):
         if tagged.get(tag):
             return tagged[tag]
     return node.address
@@ -38,8 +37,7 @@ def node_address(node: Node, question_type: int, remote: bool) -> str:
 def service_address(service: NodeService, question_type: int, remote: bool) -> str:
     """The instance's own address, or an empty text."""
     tagged = service.tagged_addresses or {}
-    scope = "wan" if remote else "lan"
-    for tag in _preferred_tags(scope, question_type, remote):
+    for tag in _preferred_tags(question_type, remote):
         if tag in tagged and tagged[tag].address:
             return tagged[tag].address
     return service.address
@@ -50,10 +48,11 @@ def service_port(service: NodeService, remote: bool) -> int:
     return wan.port if remote and wan is not None and wan.address and wan.port else service.port
 
 
-def _preferred_tags(scope: str, question_type: int, remote: bool) -> list[str]:
-    families = [FAMILY_OF[question_type]] if question_type in FAMILY_OF else ["_ipv4", "_ipv6"]
-    tags = [scope + family for family in families]
-    return [*tags, "wan"] if remote else tags
+def _preferred_tags(question_type: int, remote: bool) -> list[str]:
+    """IPv6 first where both families answer; elsewhere the WAN's address of a family before the LAN's, and `wan` of any family last."""
+    families = [FAMILY_OF[question_type]] if question_type in FAMILY_OF else ["_ipv6", "_ipv4"]
+    scopes = ["wan", "lan"] if remote else ["lan"]
+    return [scope + family for family in families for scope in scopes] + (["wan"] if remote else [])
 
 
 def address_record(name: str, question_type: int, text: str, ttl: int) -> Record | None:
