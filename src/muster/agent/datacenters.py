@@ -87,6 +87,11 @@ class PooledDatacenters:
         if isinstance(effect, MemberJoined | MemberUpdated | MemberFailed | MemberLeft | MemberReaped):
             self._note(effect.member, forgotten=isinstance(effect, MemberLeft | MemberReaped))
 
+    def seems_up(self, datacenter: str) -> bool:
+        """See `muster.server.datacenters`."""
+        remote = self._remote.get(datacenter)
+        return remote is not None and remote.seems_up
+
     def server_of(self, datacenter: str) -> str:
         """See `muster.server.datacenters`."""
         remote = self._remote.get(datacenter)

@@ -44,6 +44,11 @@ class RemoteDatacenter:
     def __len__(self) -> int:
         return len(self._servers)
 
+    @property
+    def seems_up(self) -> bool:
+        """Whether the pool sees a server, and the last look at all of them found one."""
+        return not self.offline and any(one.present for one in self._servers)
+
     def heard(self, member: Member, forgotten: bool = False) -> None:
         """A member came, changed, failed, left, or was `forgotten`."""
         server = None if forgotten or member.status is MemberStatus.LEFT else known_server(member)

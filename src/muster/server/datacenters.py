@@ -29,6 +29,10 @@ class Datacenters(Protocol):
         """Each datacenter with those of its servers whose coordinate is known."""
         ...
 
+    def seems_up(self, datacenter: str) -> bool:
+        """Whether the pool sees a server of another datacenter."""
+        ...
+
     def server_of(self, datacenter: str) -> str:
         """The "ip:port" of the server of another datacenter that is to be asked now.
 
@@ -54,6 +58,10 @@ class OneDatacenter:
     def coordinates(self) -> list[DatacenterCoordinates]:
         """See Datacenters."""
         return [DatacenterCoordinates(datacenter=self._name)]
+
+    def seems_up(self, datacenter: str) -> bool:
+        """No other datacenter is known."""
+        return False
 
     def server_of(self, datacenter: str) -> str:
         """Raises NoPathToDatacenter."""

@@ -21,13 +21,16 @@ logger = logging.getLogger("muster.server")
 
 
 def failover_order(context: Context, failover: QueryFailover) -> list[str]:
-    """The nearest N of the other datacenters, then the named ones that are known; each at its first place."""
+    """The nearest N of the other datacenters, then the named ones that are known; each at its first place.
+
+    Those that the pool does not see come last: to ask one that is cut off takes ten seconds, and who asks by DNS does not wait as long.
+    """
     if failover.nearest_n <= 0 and not failover.datacenters:
         return []
     others = [name for name in context.datacenters() if name != context.settings.datacenter]
     nearest = others[: max(0, failover.nearest_n)]
     named = [name for name in failover.datacenters or () if name in others and name not in nearest]
-    return nearest + named
+    return sorted(nearest + named, key=lambda name: not context.known_datacenters.seems_up(name))
 
 
 def fail_over(
