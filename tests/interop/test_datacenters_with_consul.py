@@ -6,10 +6,13 @@ Datacenter `a` runs Consul, `b` Muster, `c` either: `a` and `b` are asked the sa
 import json
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import dns.message
+import dns.query
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -64,6 +67,11 @@ READS = [
     "internal/ui/services",
     "internal/ui/node/c1",
     "event/list",
+    "catalog/service/tagged",
+    "catalog/node/m1",
+    "catalog/node-services/m2",
+    "health/service/tagged",
+    "query/tagged/execute",
     "kv/a/b?index=1",
     "health/service/consul?index=1&wait=10ms",
 ]
@@ -94,6 +102,37 @@ WRITES = [
     ("DELETE", "query/7c2d5f8e-0000-0000-0000-000000000000", None),
     ("PUT", "snapshot", "no archive"),
     ("PUT", "coordinate/update", '{"Node":"x","Coord":{"Vec":[1]}}'),
+]
+WAN4, WAN6 = {"address": "6.6.6.6", "port": 66}, {"address": "::6", "port": 66}
+TAGGED: list[dict[str, Any]] = [
+    {
+        "Node": "m1",
+        "Address": "10.0.0.1",
+        "TaggedAddresses": {"wan": "1.1.1.1", "wan_ipv4": "2.2.2.2", "wan_ipv6": "::3"},
+        "Service": {"Service": "tagged", "Address": "10.0.1.1", "Port": 1, "TaggedAddresses": {"wan": {"address": "5.5.5.5", "port": 55}}},
+    },
+    {
+        "Node": "m2",
+        "Address": "10.0.0.2",
+        "TaggedAddresses": {"lan": "10.9.9.9", "lan_ipv4": "10.8.8.8"},
+        "Service": {"Service": "tagged", "Port": 2},
+    },
+    {
+        "Node": "m3",
+        "Address": "10.0.0.3",
+        "TaggedAddresses": {"wan_ipv4": "2.2.2.3"},
+        "Service": {"Service": "tagged", "Address": "x.example", "Port": 3, "TaggedAddresses": {"wan_ipv4": WAN4, "wan_ipv6": WAN6}},
+    },
+]
+FAILOVERS: list[dict[str, Any]] = [
+    {"Name": name, "Service": {"Service": service, "Failover": failover}}
+    for name, service, failover in (
+        ("named", "web", {"Datacenters": ["none", "c"]}),
+        ("nearest", "web", {"NearestN": 2}),
+        ("both", "web", {"NearestN": 2, "Datacenters": ["c", "a", "b"]}),
+        ("nothing", "absent", {"Datacenters": ["c"]}),
+        ("only-here", "web", {}),
+    )
 ]
 IDENTITY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MOVING = re.compile(r'"(ModifyIndex|CreateIndex|Index|LastIndex|LastContact|StableSince|LockIndex)": *("[^"]*"|\d+)')
@@ -127,6 +166,7 @@ def world(request, consul, tmp_path_factory):
         for number, name in enumerate(("a1", "b1", "c1", "a2", "b2"), 1):
             dc, is_server = name[0], name[1] == "1"
             settings = config(dc, join="" if is_server else f"{net}{number - 3}", wan=f"{net}1" if name in ("b1", "c1") else "")
+            settings["translate_wan_addrs"] = not is_server
             agents[name] = agent(running, folder, name, programs[dc], f"{net}{number}", settings)
         for one in agents.values():
             one.until_leader()
@@ -137,6 +177,12 @@ def world(request, consul, tmp_path_factory):
         server.call("PUT", "/v1/config", '{"Kind":"service-defaults","Name":"web","Protocol":"http"}')
         server.call("PUT", "/v1/agent/service/register", '{"Name":"web","Port":80}')
         server.call("POST", "/v1/query", '{"Name":"q","Service":{"Service":"web"}}')
+        server.call("POST", "/v1/query", '{"Name":"tagged","Service":{"Service":"tagged"}}')
+        for node in TAGGED:
+            server.call("PUT", "/v1/catalog/register", json.dumps(node))
+        for name in ("a1", "b1"):
+            for query in FAILOVERS:
+                agents[name].call("POST", "/v1/query", json.dumps(query))
         server.until(lambda: server.json("/v1/health/service/web?passing"), what="the service")
         server.until(lambda: server.json("/v1/operator/autopilot/health")["Healthy"], what="health")
         yield agents
@@ -176,3 +222,109 @@ def test_another_datacenter_is_answered_for_as_by_consul(world, asked, method, p
 def test_an_unknown_datacenter_is_refused_as_by_consul(world, asked, method, path, body):
     ours, real = (answered(world[name], method, of(path, "nowhere"), body) for name in asked)
     assert ours == real
+
+
+@pytest.mark.parametrize("asked", [pytest.param(("b1", "a1"), id="servers"), pytest.param(("b2", "a2"), id="clients")])
+@pytest.mark.parametrize("query", [one["Name"] for one in FAILOVERS])
+def test_a_query_without_instances_here_finds_those_elsewhere_as_with_consul(world, asked, query):
+    ours, real = (answered(world[name], "GET", f"query/{query}/execute?limit=1") for name in asked)
+    if query == "only-here":
+        assert (ours[1].pop("Datacenter"), real[1].pop("Datacenter")) == ("b", "a")
+    if query in ("nearest", "both"):  # in which order two datacenters on one machine are near is chance
+        assert ours[1].pop("Failovers") in (1, 2)
+        assert real[1].pop("Failovers") in (1, 2)
+    assert ours == real
+
+
+NAMES = [
+    "web.service",
+    "tagged.service",
+    "none.service",
+    "c1.node",
+    "m1.node",
+    "m2.node",
+    "none.node",
+    "q.query",
+    "none.query",
+    "x.web.service",
+]
+
+
+@pytest.mark.parametrize("asked", [pytest.param(("b1", "a1"), id="servers"), pytest.param(("b2", "a2"), id="clients")])
+@pytest.mark.parametrize("dc", ["c", "nowhere"])
+@pytest.mark.parametrize("name", NAMES)
+def test_dns_names_of_another_datacenter_are_answered_as_by_consul(world, asked, name, dc):
+    for kind in ("A", "AAAA", "SRV", "ANY", "TXT"):
+        ours, real = (resolved(world[agent], f"{name}.{dc}.consul.", kind) for agent in asked)
+        assert ours == real, kind
+
+
+def resolved(agent: AgentProcess, name: str, kind: str) -> tuple[int, list[str], list[str], list[int]]:
+    """Code, answers, additional records, types of the authority section."""
+    query = dns.message.make_query(name, kind, use_edns=0, payload=4096)
+    answer = dns.query.udp(query, agent.client, port=agent.dns, timeout=20)
+    records = [sorted(line for one in section for line in str(one).splitlines()) for section in (answer.answer, answer.additional)]
+    return answer.rcode(), *records, [one.rdtype for one in answer.authority]
+
+
+DIRECTIONS = [pytest.param("b1", "a1", id="muster asks consul"), pytest.param("a1", "b1", id="consul asks muster")]
+DIRECTIONS += [pytest.param("b2", "a1", id="muster's client"), pytest.param("a2", "b1", id="consul's client")]
+
+
+@pytest.mark.parametrize(("asker", "there"), DIRECTIONS)
+def test_a_write_there_is_there_and_wakes_who_waits_here(world, asker, there):
+    asker, there = world[asker], world[there]
+    dc = there.node[0]
+    key = f"wake-{asker.node}"
+    there.call("PUT", f"/v1/kv/{key}", "1")
+    _, _, headers = there.call("GET", f"/v1/kv/{key}")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(asker.call, "GET", f"/v1/kv/{key}?raw&dc={dc}&index={headers['x-consul-index']}&wait=60s", timeout=60)
+        assert asker.call("PUT", f"/v1/kv/{key}?dc={dc}", "2")[0] == 200
+        assert waiting.result()[1] == b"2"
+    assert there.call("GET", f"/v1/kv/{key}?raw")[1] == b"2"
+
+
+@pytest.mark.parametrize(("asker", "there"), DIRECTIONS)
+def test_a_lock_there_is_held_from_here(world, asker, there):
+    asker, there = world[asker], world[there]
+    dc, key = there.node[0], f"lock-{asker.node}"
+    session = json.loads(asker.call("PUT", f"/v1/session/create?dc={dc}", json.dumps({"Node": there.node, "TTL": "60s"}))[1])["ID"]
+    assert json.loads(asker.call("PUT", f"/v1/kv/{key}?dc={dc}&acquire={session}", "x")[1]) is True
+    assert there.json(f"/v1/kv/{key}")[0]["Session"] == session
+    assert asker.call("PUT", f"/v1/session/renew/{session}?dc={dc}")[0] == 200
+    assert json.loads(asker.call("PUT", f"/v1/session/destroy/{session}?dc={dc}")[1]) is True
+    assert "Session" not in there.json(f"/v1/kv/{key}")[0]
+
+
+@pytest.mark.parametrize(("asker", "there"), DIRECTIONS)
+def test_an_event_arrives_there(world, asker, there):
+    asker, there = world[asker], world[there]
+    name = f"deploy-{asker.node}"
+    fired = json.loads(asker.call("PUT", f"/v1/event/fire/{name}?dc={there.node[0]}&node={there.node}", "payload")[1])
+    heard = there.until(lambda: there.json(f"/v1/event/list?name={name}"), what="the event")
+    assert [(one["ID"], one["Payload"]) for one in heard] == [(fired["ID"], "cGF5bG9hZA==")]
+
+
+@pytest.mark.parametrize(("asker", "there"), DIRECTIONS)
+def test_what_is_registered_there_is_found_here(world, asker, there):
+    asker, there = world[asker], world[there]
+    dc, name = there.node[0], f"svc-{asker.node}"
+    body = {"Datacenter": dc, "Node": f"ext-{asker.node}", "Address": "10.1.1.1", "Service": {"Service": name, "Port": 9}}
+    assert asker.call("PUT", "/v1/catalog/register", json.dumps(body))[0] == 200
+    assert [one["ServiceAddress"] or one["Address"] for one in there.json(f"/v1/catalog/service/{name}")] == ["10.1.1.1"]
+    assert resolved(asker, f"{name}.service.{dc}.consul.", "A")[1] == [f"{name}.service.{dc}.consul. 0 IN A 10.1.1.1"]
+    assert asker.call("PUT", "/v1/catalog/deregister", json.dumps({"Datacenter": dc, "Node": body["Node"]}))[0] == 200
+    assert there.json(f"/v1/catalog/service/{name}") == []
+
+
+@pytest.mark.parametrize(("asker", "there"), DIRECTIONS)
+def test_a_snapshot_of_there_is_saved_and_restored_from_here(world, asker, there):
+    asker, there = world[asker], world[there]
+    dc, key = there.node[0], f"kept-{asker.node}"
+    there.call("PUT", f"/v1/kv/{key}", "before")
+    status, archive, headers = asker.call("GET", f"/v1/snapshot?dc={dc}")
+    assert (status, headers["x-consul-knownleader"]) == (200, "true")
+    there.call("PUT", f"/v1/kv/{key}", "after")
+    assert asker.call("PUT", f"/v1/snapshot?dc={dc}", archive)[0] == 200
+    there.until(lambda: there.call("GET", f"/v1/kv/{key}?raw")[1] == b"before", what="the state of the archive")
