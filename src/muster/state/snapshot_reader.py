@@ -20,7 +20,8 @@ from muster.model.sessions import Session
 from muster.state.opaque import TABLES, Table
 from muster.state.snapshot import Content
 from muster.wire import msgpack
-from muster.wire.commands import RAW_KV_ENTRY, MessageType, RegisterRequest, config_entry_request
+from muster.wire.commands import MessageType, RegisterRequest, config_entry_request
+from muster.wire.kv_decoding import RawEntry
 from muster.wire.records import from_wire
 
 WINDOW_BYTES = 1 << 16
@@ -40,7 +41,7 @@ class _TextEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 _text_decoder = msgspec.msgpack.Decoder(list[int | _TextEntry])
-_raw_decoder = msgspec.msgpack.Decoder(list[int | RAW_KV_ENTRY])
+_raw_decoder = msgspec.msgpack.Decoder(list[int | RawEntry])
 _Read = Callable[[Content, Any], object]
 
 

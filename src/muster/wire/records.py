@@ -31,31 +31,32 @@ def encoder(record_type: type[msgspec.Struct]) -> Convert:
     """A function made for the type: one dictionary display, because commands are encoded on the hot path."""
     names: dict[str, Any] = {}
     parts = []
-    for wire, attribute, annotation in sorted(_fields(record_type)):
-        parts.append(f"{wire!r}: {_encode_expression(f'r.{attribute}', annotation, names)}")
+    for wire, attribute, annotation in sorted(fields_of(record_type)):
+        parts.append(f"{wire!r}: {encode_expression(f'r.{attribute}', annotation, names)}")
     made: Convert = eval(f"lambda r: {{{', '.join(parts)}}}", names)
     return made
 
 
-def _fields(record_type: type[msgspec.Struct]) -> list[tuple[str, str, Any]]:
+def fields_of(record_type: type[msgspec.Struct]) -> list[tuple[str, str, Any]]:
+    """Name on the wire, attribute and annotation of each field."""
     hints = typing.get_type_hints(record_type)
     return [
         (wire, attribute, hints[attribute]) for wire, attribute in zip(record_type.__struct_encode_fields__, record_type.__struct_fields__)
     ]
 
 
-def _encode_expression(value: str, annotation: Any, names: dict[str, Any]) -> str:
+def encode_expression(value: str, annotation: Any, names: dict[str, Any]) -> str:
     """Python source that turns `value` of this type into what the packer takes."""
-    annotation, optional = _without_none(annotation)
+    annotation, optional = without_none(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if _is_record(annotation):
+    if is_record(annotation):
         name = f"e{len(names)}"
         names[name] = encoder(annotation)
         made = f"{name}({value})"
-    elif origin is list and _is_record(arguments[0]):
-        made = f"[{_encode_expression('x', arguments[0], names)} for x in {value}]"
-    elif origin is dict and _is_record(arguments[1]):
-        made = f"{{k: {_encode_expression('x', arguments[1], names)} for k, x in {value}.items()}}"
+    elif origin is list and is_record(arguments[0]):
+        made = f"[{encode_expression('x', arguments[0], names)} for x in {value}]"
+    elif origin is dict and is_record(arguments[1]):
+        made = f"{{k: {encode_expression('x', arguments[1], names)} for k, x in {value}.items()}}"
     elif origin is tuple:  # a request's hashable list, or map of pairs; empty is nil
         kind = "dict" if typing.get_origin(arguments[0]) is tuple else "list"
         return f"({kind}({value}) if {value} else None)"
@@ -67,7 +68,7 @@ def _encode_expression(value: str, annotation: Any, names: dict[str, Any]) -> st
 @cache
 def decoder(record_type: type[msgspec.Struct]) -> Convert:
     """A function that makes the record of a map (or list) of the wire."""
-    fields = [(wire, attribute, _converter(annotation)) for wire, attribute, annotation in sorted(_fields(record_type))]
+    fields = [(wire, attribute, _converter(annotation)) for wire, attribute, annotation in sorted(fields_of(record_type))]
     order = [wire for wire, _, _ in fields]
 
     def decode(value: Any) -> Any:
@@ -90,9 +91,9 @@ def decoder(record_type: type[msgspec.Struct]) -> Convert:
 
 
 def _converter(annotation: Any) -> Convert:
-    annotation, _ = _without_none(annotation)
+    annotation, _ = without_none(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if _is_record(annotation):
+    if is_record(annotation):
         return lambda value: decoder(annotation)(value)
     if origin is list:
         return _list_of(_converter(arguments[0]))
@@ -105,14 +106,16 @@ def _converter(annotation: Any) -> Convert:
     return _SCALARS.get(annotation, _anything)
 
 
-def _without_none(annotation: Any) -> tuple[Any, bool]:
+def without_none(annotation: Any) -> tuple[Any, bool]:
+    """An annotation without `| None`, and whether it had it."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         rest = [argument for argument in typing.get_args(annotation) if argument is not types.NoneType]
         return rest[0], True
     return annotation, False
 
 
-def _is_record(annotation: Any) -> bool:
+def is_record(annotation: Any) -> bool:
+    """Whether an annotation is a record's type."""
     return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 

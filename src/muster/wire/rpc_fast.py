@@ -13,13 +13,13 @@ import msgspec
 from muster.model.catalog import CheckServiceNode, HealthCheck, Node, NodeService
 from muster.model.errors import DecodeError
 from muster.wire.commands import (
-    RAW_KV_ENTRY,
     DeregisterRequest,
     KVSRequest,
     MessageType,
     TxnRequest,
     decode_command,
 )
+from muster.wire.kv_decoding import RawEntry
 from muster.wire.replies import Reply
 from muster.wire.requests import ConfigEntryQuery, KeyListRequest, KeyRequest, NodeRequest, SessionSpecificRequest
 
@@ -141,7 +141,7 @@ class _Instance(msgspec.Struct, gc=False):
         return CheckServiceNode(node=self.node, service=self.service, checks=self.checks or [])
 
 
-_ENTRIES: Final = _listed("Entries", RAW_KV_ENTRY, RAW_KV_ENTRY.entry)
+_ENTRIES: Final = _listed("Entries", RawEntry, RawEntry.entry)
 _CHECKS: Final = _listed("HealthChecks", HealthCheck)
 _INSTANCES: Final = _listed("Nodes", _Instance, _Instance.row)
 
