@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("programs", nargs="+", help="command lines of the builds")
     parser.add_argument("--loads", default="kv-get,kv-put,put-lone,catalog-register,txn-64,health-service")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--mode", choices=("dev", "single"), default="dev")
     parser.add_argument("--base-port", type=int, default=24600)
     options = parser.parse_args()

@@ -48,35 +48,31 @@ ANSWERS = {"set": success, "delete": success, "delete-tree": success}
 
 
 def read(request: Request, context: Context) -> Outcome:
-    """GET: one entry, its raw value, all under a prefix, or their keys."""
-    if not request.raw_query and request.rest and OPTION_HEADERS.isdisjoint(request.headers):
-        question = KeyRequest(key=request.rest, datacenter=context.settings.datacenter)
-        outcome = context.agent.call("KVS.Get", question)
-        if type(outcome) is Reply:
-            return _entry_answer(outcome, request, context)
-        return then(outcome, _entry_answer, request, context)
+    """GET: one entry, its raw value, all under a prefix, or their keys.
+
+    Unlike most reads, these give no headers of a reply with an error.
+    """
+    if request.question is None:
+        request.question = _question(request, context)
+    method, question, answer = request.question
+    outcome = context.agent.call(method, question)
+    if type(outcome) is Reply:
+        made: Outcome = answer(outcome, request, context)
+        return made
+    return then(outcome, answer, request, context)
+
+
+def _question(request: Request, context: Context) -> tuple[str, Any, Any]:
+    """Method, its argument, and what makes the answer of the reply."""
     options = read_options(request, context)
     if request.raw_query:
         query = request.query
         if "keys" in query:
-            return _keys(request, context, options)
+            separator = query.first("separator") or query.first("seperator")  # the second spelling is older and still sent
+            return "KVS.ListKeys", KeyListRequest(prefix=request.rest, separator=separator, **options), _keys_answer
         if "recurse" in query:
-            return ask_without_meta(context, "KVS.List", KeyRequest(key=request.rest, **options), _list_answer, request, context)
-    return ask_without_meta(
-        context, "KVS.Get", KeyRequest(key=required(request.rest, "Missing key name"), **options), _entry_answer, request, context
-    )
-
-
-def ask_without_meta(context: Context, method: str, question: Any, answer: Any, *arguments: Any) -> Outcome:
-    """Unlike most reads, these give no headers of a reply with an error."""
-    return then(context.agent.call(method, question), answer, *arguments)
-
-
-def _keys(request: Request, context: Context, options: dict[str, Any]) -> Outcome:
-    query = request.query
-    separator = query.first("separator") or query.first("seperator")  # the second spelling is older and still sent
-    question = KeyListRequest(prefix=request.rest, separator=separator, **options)
-    return ask_without_meta(context, "KVS.ListKeys", question, _keys_answer, request, context)
+            return "KVS.List", KeyRequest(key=request.rest, **options), _list_answer
+    return "KVS.Get", KeyRequest(key=required(request.rest, "Missing key name"), **options), _entry_answer
 
 
 def _keys_answer(reply: Reply, request: Request, context: Context) -> Response:

@@ -41,6 +41,8 @@ class Request(Struct, gc=False):
     version_10: bool = False
     oversize: int = 0
     parsed: Query | None = None
+    question: Any = None
+    """What the handler made of line and headers alone, for when the same come again: these and the settings decide it, nothing else."""
 
     @property
     def query(self) -> Query:

@@ -24,10 +24,14 @@ class RecentEntries:
     def answer(self, entry: KVEntry, reply: Reply, pretty: bool) -> Response:
         """The answer with an entry, made now or before."""
         found = self._answers.get(entry.key)
-        if found is not None and found[0] is entry and found[2] is pretty and _same_meta(found[1], reply):
-            return found[3]
-        text = entry_json(entry, pretty)
-        made = Response(200, JSON + meta(reply), b"[\n%b\n]\n" % text if pretty else b"[%b]" % text)
+        if found is not None and found[0] is entry and found[2] is pretty:
+            if _same_meta(found[1], reply):
+                return found[3]
+            body = found[3].body
+        else:
+            text = entry_json(entry, pretty)
+            body = b"[\n%b\n]\n" % text if pretty else b"[%b]" % text
+        made = Response(200, JSON + meta(reply), body)
         if entry.value is None or len(entry.value) <= LONGEST:
             if len(self._answers) >= REMEMBERED:
                 self._answers.clear()

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from muster.model.clock import Clock
 from muster.model.errors import MusterError, NoLeader
-from muster.server.deferred import Deferred, Outcome, settle
+from muster.server.deferred import Deferred, Outcome, follow, settle
 from muster.server.routing import Route, Routing, Way
 from muster.transport.rpc_errors import CannotConnect, ConnectionLost
 from muster.wire.replies import Reply
@@ -127,6 +127,14 @@ class Forwarder:
             self._hold(journey, NoLeader())
         return journey
 
+    def stamped(self, outcome: Outcome) -> Outcome:
+        """What this server answers though another one leads, with the signs of that."""
+        if isinstance(outcome, Reply):
+            return self._stamp(outcome)
+        later = Deferred(loop=self._loop)
+        inner = outcome
+        return follow(later, inner, lambda: self._stamp(inner.result()))
+
     def verified(self, call: Call, confirmed: "asyncio.Future[None]", then: Callable[[], Outcome]) -> Outcome:
         """What `then` gives once `confirmed` is done. If leadership was lost meanwhile the call goes to the new leader."""
         journey = Journey(self._loop, call)
@@ -162,25 +170,7 @@ class Forwarder:
 
     def _stale(self, call: Call) -> Outcome:
         assert call.stale is not None
-        outcome = call.stale()
-        if isinstance(outcome, Reply):
-            return self._stamp(outcome)
-        journey = Journey(self._loop, call)
-        self._follow(journey, outcome, self._stamp)
-        return journey
-
-    def _follow(self, journey: Journey, inner: "asyncio.Future[Reply]", stamp: Callable[[Reply], Reply]) -> None:
-        def done(finished: "asyncio.Future[Reply]") -> None:
-            if finished.cancelled():
-                journey.cancel()
-            elif (error := finished.exception()) is not None:
-                if not journey.done():
-                    journey.set_exception(error)
-            elif not journey.done():
-                journey.set_result(stamp(finished.result()))
-
-        journey.inner = inner
-        inner.add_done_callback(done)
+        return self.stamped(call.stale())
 
     def _send(self, journey: Journey, address: str) -> None:
         call = journey.call

@@ -48,7 +48,7 @@ class Routing:
         """
         if datacenter != self._datacenter:
             return AWAY
-        if stale and self._consensus.last_contact() is not None:
+        if stale and self.may_be_stale(datacenter):
             return STALE
         if self.leaving:
             return REFUSE
@@ -56,6 +56,10 @@ class Routing:
             return HERE
         address = self.leader()
         return Route(Way.LEADER, address) if address else HOLD
+
+    def may_be_stale(self, datacenter: str) -> bool:
+        """Whether this server may answer from what it has."""
+        return datacenter == self._datacenter and self._consensus.last_contact() is not None
 
     def leader(self) -> str:
         """Where another server leads: its "ip:port" as Raft knows it, if a server of the pool has exactly that one; else empty."""

@@ -213,6 +213,8 @@ class Server:
         return partial(self._local, partial(method.function, self.context))
 
     def _read(self, rule: ReadRule, cheap: bool, slow: Slow, method: str, request: Any) -> Outcome:
+        if request.allow_stale and not self.duties.ready and self._routing.may_be_stale(request.datacenter):
+            return self._forwarder.stamped(self._answer(rule, cheap, slow, method, request))
         if request.datacenter != self._datacenter or not self.duties.ready:
             answer = partial(self._answer, rule, cheap, slow, method, request)
             return self._forwarder.bring(Call(method, request, partial(self._read, rule, cheap, slow, method, request), answer))
