@@ -50,6 +50,8 @@ class Leadership:
         self._told_to_take_over = False
         self._identity, self._address = identity, address
         self._log, self._timing, self._random = log, timing, chance
+        self.is_voter = True
+        """Whether this leader counts itself. One that is not, is removed, and leads on until that is committed."""
         self._voters: list[str] = []
         self._sequence = 0
         self._tickets: list[Ticket] = []
@@ -58,6 +60,7 @@ class Leadership:
     def reconfigured(self, now: float, configuration: Configuration, index: int) -> None:
         """Begins to follow new servers. Removed ones are still told, for a while, that they are."""
         self._voters = configuration.voters()
+        self.is_voter = self._identity in self._voters
         others = {member.identity for member in configuration.members} - {self._identity}
         for name, progress in self.followers.items():
             if name in others:

@@ -343,7 +343,7 @@ class Node(Voter):
         effects: list[Effect] = []
         if (index := office.quorum_index()) >= office.start_index:
             effects = self._commit(index)
-            if effects and self.configuration_index <= self.commit_index and not self.configuration.is_voter(self.identity):
+            if effects and not office.is_voter and self.configuration_index <= self.commit_index:
                 return effects + self._step_down(now, Event.REMOVED, self.term, "removed from the configuration")
         return effects + office.hand_over(self.commit_index) if office.transfer_to else effects
 

@@ -25,6 +25,7 @@ class CommitBatch:
     def __init__(self) -> None:
         self._proposals: deque[Proposal] = deque()
         self._waiters: deque[Waiter] = deque()
+        self._size = 0  # bytes of the proposals
         self.waiting: deque[tuple[int, asyncio.Future[object]]] = deque()
         self._proposed: deque[tuple[int, int, float]] = deque()  # last index, entries, and when
 
@@ -35,13 +36,13 @@ class CommitBatch:
         """Queues one; `waiter` is completed when its entry is applied."""
         self._proposals.append(proposal)
         self._waiters.append(waiter)
+        self._size += len(proposal.data)
 
     def take(self, next_index: int, now: float = 0.0) -> list[Proposal]:
         """The next batch, whose entries will have the indexes from `next_index` on. `now`: for `applied`."""
-        if len(self._proposals) <= MAXIMUM_ENTRIES and sum(len(p.data) for p in self._proposals) <= MAXIMUM_BYTES:
+        if len(self._proposals) <= MAXIMUM_ENTRIES and self._size <= MAXIMUM_BYTES:
             batch, waiters = list(self._proposals), list(self._waiters)
-            self._proposals.clear()
-            self._waiters.clear()
+            self._forget()
         else:
             batch, waiters = self._part()
         self._proposed.append((next_index + len(batch) - 1, len(batch), now))
@@ -58,8 +59,7 @@ class CommitBatch:
         for _, future in self.waiting:
             if not future.done():
                 future.set_exception(proposed or error)
-        self._proposals.clear()
-        self._waiters.clear()
+        self._forget()
         self.waiting.clear()
         self._proposed.clear()
 
@@ -71,10 +71,16 @@ class CommitBatch:
             count, since = count + entries, since if count else when
         return (count, since) if count else None
 
+    def _forget(self) -> None:
+        self._proposals.clear()
+        self._waiters.clear()
+        self._size = 0
+
     def _part(self) -> tuple[list[Proposal], list[Waiter]]:
         batch: list[Proposal] = []
         size = 0
         while self._proposals and len(batch) < MAXIMUM_ENTRIES and (not batch or size + len(self._proposals[0].data) <= MAXIMUM_BYTES):
             size += len(self._proposals[0].data)
             batch.append(self._proposals.popleft())
+        self._size -= size
         return batch, [self._waiters.popleft() for _ in batch]

@@ -123,7 +123,8 @@ class EffectRunner:
             return  # whoever advances goes on with these, and then looks at the rest
         self._advance()
         self.arm_timer()
-        if self._node.leader_address != self._leader or self._node.configuration is not self._configuration:
+        node = self._node
+        if node.contact.address != self._leader or node.configurations.latest is not self._configuration:
             self._tell_changes()
 
     def flush(self) -> None:
