@@ -106,7 +106,8 @@ class Metrics:
         self.last_seen: dict[Key, float] = {}
         self.gauges: dict[Key, float] = {}
         self.kinds: dict[Key, str] = {}
-        self._ones: defaultdict[str, int] = defaultdict(int)
+        self.ones: defaultdict[str, int] = defaultdict(int)
+        """How often what was counted happened since the last fold; what happens with every request is added here directly."""
         self._counts: defaultdict[Key, list[float]] = defaultdict(list)
         self._samples: defaultdict[str, list[float]] = defaultdict(list)
         self._labelled: defaultdict[Key, list[float]] = defaultdict(list)
@@ -117,7 +118,7 @@ class Metrics:
     def increment(self, name: str, value: float = 1, labels: Labels = NO_LABELS) -> None:
         """Something happened `value` times."""
         if value == 1 and not labels:
-            self._ones[name] += 1
+            self.ones[name] += 1
         else:
             self._counts[name, labels].append(value)
 
@@ -135,7 +136,7 @@ class Metrics:
     def fold(self) -> None:
         """Put what was measured into the current interval, the totals and the sinks."""
         interval = self._current()
-        for name, count in self._ones.items():
+        for name, count in self.ones.items():
             self._put_ones(interval, name, count)
         for (name, labels), values in self._counts.items():
             self._put(interval.counters, name, labels, values, "counter")
@@ -145,7 +146,7 @@ class Metrics:
             self._put_samples(interval, name, labels, values)
         for (name, labels), value in self._set.items():
             self._put_gauge(interval, name, labels, value)
-        for pending in (self._ones, self._counts, self._samples, self._labelled, self._set):
+        for pending in (self.ones, self._counts, self._samples, self._labelled, self._set):
             pending.clear()
         for sink in self.sinks:
             sink.flush()

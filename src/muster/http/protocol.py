@@ -10,7 +10,7 @@ import httptools
 
 from muster.http import dispatch
 from muster.http.answering import Answering
-from muster.http.known_heads import END, KnownHead
+from muster.http.known_heads import END
 from muster.http.limits import DISCARDED_BODY, HEAD_LIMIT
 from muster.http.messages import Headers, Request
 
@@ -83,26 +83,32 @@ class Connection(Answering):
                 data, self._held = self._held + data, b""
             end = data.find(END) + 4
             known = self._listener.heads.find(data[:end])
-            if known is not None and (end == len(data) or len(data) == end + known.body_size):
-                self._take(known, data, end)
-                return
+            if known is not None:
+                if len(data) == end + known.body_size:
+                    self._take(known.request_with(data[end:], self.remote))
+                    return
+                if len(data) == end:
+                    self._hold(data)
+                    return
         self._parse(data)
-        self._flush()
+        if self._output:
+            self._flush()
 
-    def _take(self, known: KnownHead, data: bytes, end: int) -> None:
-        """A request with a known head, which ends at `end`, and its body; or the head alone, and then the body decides how it goes on."""
-        if len(data) != end + known.body_size:
-            self._held = data
-            self._listener.expect(self, self._listener.settings.body_time, renew=True)
-            return
+    def _take(self, request: Request) -> None:
+        """A whole request that needed no parser."""
         if self._listener.expected:
             self._listener.arrived(self)
-        request = known.request_with(data[end:], self.remote)
         if self._current is None and not self._write_paused and not self._queue:
             self._serve(request)
         else:
             self._accept(request)
-        self._flush()
+        if self._output:
+            self._flush()
+
+    def _hold(self, head: bytes) -> None:
+        """A known head that came alone: what follows decides how it goes on."""
+        self._held = head
+        self._listener.expect(self, self._listener.settings.body_time, renew=True)
 
     def _parse(self, data: bytes) -> None:
         if self._between:

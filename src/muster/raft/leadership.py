@@ -72,6 +72,8 @@ class Leadership:
 
     def quorum_index(self) -> int:
         """The highest index that a majority of voters has on disk."""
+        if not self.followers:
+            return self.own_match
         voters = self._voters
         return int(_of_majority([self.own_match if name == self._identity else self.followers[name].match for name in voters]))
 

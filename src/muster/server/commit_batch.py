@@ -23,25 +23,23 @@ class CommitBatch:
     """A queue in two stages, both in order: not yet proposed; proposed, and waiting for its index to be applied."""
 
     def __init__(self) -> None:
-        self._proposals: deque[Proposal] = deque()
+        self.proposals: deque[Proposal] = deque()
+        """Those not yet proposed."""
         self._waiters: deque[Waiter] = deque()
         self._size = 0  # bytes of the proposals
         self.waiting: deque[tuple[int, asyncio.Future[object]]] = deque()
         self._proposed: deque[tuple[int, int, float]] = deque()  # last index, entries, and when
 
-    def __len__(self) -> int:
-        return len(self._proposals)
-
     def add(self, proposal: Proposal, waiter: Waiter) -> None:
         """Queues one; `waiter` is completed when its entry is applied."""
-        self._proposals.append(proposal)
+        self.proposals.append(proposal)
         self._waiters.append(waiter)
         self._size += len(proposal.data)
 
     def take(self, next_index: int, now: float = 0.0) -> list[Proposal]:
         """The next batch, whose entries will have the indexes from `next_index` on. `now`: for `applied`."""
-        if len(self._proposals) <= MAXIMUM_ENTRIES and self._size <= MAXIMUM_BYTES:
-            batch, waiters = list(self._proposals), list(self._waiters)
+        if len(self.proposals) <= MAXIMUM_ENTRIES and self._size <= MAXIMUM_BYTES:
+            batch, waiters = list(self.proposals), list(self._waiters)
             self._forget()
         else:
             batch, waiters = self._part()
@@ -72,15 +70,15 @@ class CommitBatch:
         return (count, since) if count else None
 
     def _forget(self) -> None:
-        self._proposals.clear()
+        self.proposals.clear()
         self._waiters.clear()
         self._size = 0
 
     def _part(self) -> tuple[list[Proposal], list[Waiter]]:
         batch: list[Proposal] = []
         size = 0
-        while self._proposals and len(batch) < MAXIMUM_ENTRIES and (not batch or size + len(self._proposals[0].data) <= MAXIMUM_BYTES):
-            size += len(self._proposals[0].data)
-            batch.append(self._proposals.popleft())
+        while self.proposals and len(batch) < MAXIMUM_ENTRIES and (not batch or size + len(self.proposals[0].data) <= MAXIMUM_BYTES):
+            size += len(self.proposals[0].data)
+            batch.append(self.proposals.popleft())
         self._size -= size
         return batch, [self._waiters.popleft() for _ in batch]

@@ -130,11 +130,11 @@ class EffectRunner:
     def flush(self) -> None:
         """Proposes the next batch, if nothing is in its way."""
         blocked = self._writing or self._held or self._replay is not None or self.transfer is not None
-        if blocked or not self.accepts or not len(self.batch):
+        if blocked or not self.accepts or not self.batch.proposals:
             return
         now = self._clock.monotonic()
         self.carry_out(self._node.propose(now, self.batch.take(self._node.log.last_index + 1, now)))
-        if len(self.batch) and self.on_idle is not None and not self._writing:
+        if self.batch.proposals and self.on_idle is not None and not self._writing:
             self._loop.call_soon(self.on_idle)
 
     async def caught_up(self) -> None:
@@ -295,7 +295,7 @@ class EffectRunner:
         if self.failed is not None:
             return
         effects = self._node.persisted(self._clock.monotonic(), index)
-        if self._effects or self._advancing or len(self.batch) == 0:
+        if self._effects or self._advancing or not self.batch.proposals:
             self.carry_out(effects)
         else:  # the disk works on the next batch while this one is applied
             self.flush()
@@ -306,7 +306,7 @@ class EffectRunner:
     def _when_idle(self) -> None:
         if self._writing:
             return
-        if len(self.batch) and not self._advancing:
+        if self.batch.proposals and not self._advancing:
             self.flush()
         if self._idle is not None and not self.batch.waiting:
             self._wake_idle()
@@ -334,9 +334,10 @@ class EffectRunner:
 
     def _apply_entries(self, entries: list[Entry]) -> None:
         self.applier.apply(entries)
-        self._node.log.trim(self.applied_index)
+        applied = entries[-1].index
+        self._node.log.trim(applied)
         if self.on_applied is not None:
-            self.on_applied(self.applied_index)
+            self.on_applied(applied)
 
     async def _run_replay(self, first: int, last: int) -> None:
         try:
