@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 SEEDS ?= 200
 
-.PHONY: run build test quick check simulate clean
+.PHONY: run build page page-test screenshots test quick check simulate clean
 
 build: $(BIN)/muster
 
@@ -19,10 +19,21 @@ $(VENV)/.installed: pyproject.toml
 
 $(BIN)/muster: $(VENV)/.installed
 
-run: build
+# The web page, where it is older than its sources; without Node there is none.
+page:
+	scripts/build-page
+
+page-test:
+	scripts/build-page --required
+	cd ui && npm test --silent
+
+screenshots: build page
+	$(BIN)/python scripts/screenshots
+
+run: build page
 	$(BIN)/muster agent -dev
 
-test: check
+test: check page-test
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 quick: build
@@ -40,4 +51,4 @@ simulate: build
 	$(BIN)/python scripts/simulate --seeds $(SEEDS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) ui/node_modules src/muster/ui/static .mypy_cache .ruff_cache .pytest_cache .hypothesis

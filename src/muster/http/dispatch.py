@@ -66,10 +66,16 @@ def unrouted(request: Request, context: Context) -> Response:
     path = request.path
     if path == "*":
         return Response(200)
-    if path == "/":
-        return moved(request, "/ui/") if context.settings.ui else Response(200, TEXT, b"Consul Agent")
-    if path == "/ui" and context.settings.ui:
-        return moved(request, "/ui/")
+    page = context.page
+    if path == "/" and (page is None or page.path != "/"):
+        return moved(request, page.path) if page is not None else Response(200, TEXT, b"Consul Agent")
+    if page is None:
+        return NOT_FOUND
+    if page.lacks_slash(path):
+        return moved(request, page.path)
+    if page.takes(path):
+        found: Response = page.answer(request, context)
+        return found
     return NOT_FOUND
 
 
@@ -88,7 +94,7 @@ def moved(request: Request, path: str) -> Response:
 def odd_path(request: Request, context: Context) -> Response | None:
     """The answer to a path that is not clean, not printable, or lacks its last slash; None for a good one."""
     path = request.path
-    if path == "*":
+    if path == "*" or (request.endpoint is None and context.page is not None and context.page.takes(path)):
         return None
     if not path.isprintable() and not context.settings.unprintable_paths:
         shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

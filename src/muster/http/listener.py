@@ -232,6 +232,7 @@ async def start(agent: Any, config: Any, metrics: Any = None, clock: Any = None)
         clock=clock if clock is not None else agent.clock,
         router=Router(ROUTES),
         recent=RecentEntries(),
+        page=_page(agent, config),
     )
     listener = Listener(context)
     try:
@@ -245,3 +246,12 @@ async def start(agent: Any, config: Any, metrics: Any = None, clock: Any = None)
         await listener.close(drain=0.0)
         raise
     return listener
+
+
+def _page(agent: Any, config: Any) -> Any:
+    """The web page where the configuration switches it on; nothing of it is loaded where it does not."""
+    if not config.ui:
+        return None
+    from muster.http.ui import Page
+
+    return Page(config, agent)

@@ -18,7 +18,7 @@ __all__ = ["Context", "Endpoint", "Handler", "Outcome", "Pending", "Request", "R
 
 @dataclass(slots=True)
 class Context:
-    """What handlers work with. `settings` are those of the HTTP edge (`muster.http.settings.Settings`)."""
+    """What handlers work with. `settings` are those of the HTTP edge (`muster.http.settings.Settings`), `page` the web page if it is on."""
 
     agent: Any
     settings: Any
@@ -27,6 +27,7 @@ class Context:
     router: "Router"
     recent: Any
     cache: CacheBook = field(default_factory=CacheBook)
+    page: Any = None
 
 
 ANY_METHOD = "*"

@@ -145,8 +145,3 @@ def test_an_error_that_comes_later_is_answered_like_one_at_once(edge: Any) -> No
     edge.run(lambda: later.set_exception(NoPathToDatacenter()), turns=3)
     assert b"500 Internal Server Error" in edge.transport.written
     assert b"X-Consul-Knownleader: false" in edge.transport.written
-
-
-@pytest.mark.parametrize(("ui", "expected"), [(True, b"301 Moved Permanently"), (False, b"200 OK")])
-def test_the_root_leads_to_the_web_page_if_there_is_one(make_edge: Callable[..., Any], ui: bool, expected: bytes) -> None:
-    assert expected in make_edge(ui=ui).get("/")

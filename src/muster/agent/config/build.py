@@ -142,6 +142,12 @@ def _paths(tree: Tree, prefix: str) -> list[str]:
     return found
 
 
+def _content_path(given: str) -> str:
+    """The path of the web page with its slashes: `console` is /console/."""
+    inner = given.strip("/")
+    return f"/{inner}/" if inner else "/"
+
+
 def _config(whole: Tree, dev: bool, services: tuple[Definition, ...], checks: tuple[Definition, ...]) -> Config:
     """The typed configuration. Nothing here decides whether values are sensible: `rules` does."""
     get = whole.get
@@ -198,8 +204,8 @@ def _config(whole: Tree, dev: bool, services: tuple[Definition, ...], checks: tu
         http=parts.http(get("http_config", {})),
         limits=parts.limits(get("limits", {})),
         tls=parts.tls(whole),
-        ui=get("ui", False),
-        ui_content_path=get("ui_content_path", "/ui/"),
+        ui=get("ui", False) or bool(get("ui_dir", "")),
+        ui_content_path=_content_path(get("ui_content_path", "/ui/")),
         default_query_time=get("default_query_time", 5 * MINUTE),
         max_query_time=get("max_query_time", 10 * MINUTE),
         discovery_max_stale=get("discovery_max_stale", 0),

@@ -145,7 +145,7 @@ def _check_values(config: Config, whole: dict[str, Any]) -> None:
     """Single values that make no sense."""
     if ip_address(config.advertise_address_wan).is_unspecified:
         raise ConfigurationError("advertise_addr_wan: Advertise WAN address cannot be 0.0.0.0, :: or [::]")
-    if whole.get("ui_dir") and config.ui and not config.dev:
+    if whole.get("ui_dir") and whole.get("ui") and not config.dev:
         raise ConfigurationError("Both the ui and ui_dir settings were given, please provide only one")
     if not _DATACENTER.fullmatch(config.primary_datacenter):
         raise _wrong("primary_datacenter", config.primary_datacenter, "can only contain lowercase alphanumeric, - or _ characters")

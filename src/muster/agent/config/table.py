@@ -157,7 +157,7 @@ ROOT: Shape = (
     Key("translate_wan_addrs", BOOL, "false"),
     Key("ui", BOOL, "false; true in dev mode"),
     Key("ui_content_path", STRING, "/ui/"),
-    _accepted("ui_dir", STRING, "", "the web page is not built yet"),
+    Key("ui_dir", STRING, ""),
     Key("unix_sockets", Kind.BLOCK, shape="unix_sockets"),
     _refused("verify_incoming", BOOL, f"{TLS_BETWEEN_AGENTS}; for HTTPS alone write verify_incoming_https = true"),
     Key("verify_incoming_https", BOOL, "false", reloadable=True),
