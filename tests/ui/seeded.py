@@ -53,7 +53,11 @@ class Api:
 
     def register(self, node: str, service: str = "", *, status: str = "passing", output: str = "", **fields: Any) -> None:
         """Registers a node, or an instance with one check, in the catalog."""
-        body: dict[str, Any] = {"Node": node, "Address": f"10.0.0.{NODES.index(node) + 1 if node in NODES else 99}", "SkipNodeUpdate": False}
+        body: dict[str, Any] = {
+            "Node": node,
+            "Address": f"10.0.0.{NODES.index(node) + 1 if node in NODES else 99}",
+            "SkipNodeUpdate": False,
+        }
         if service:
             identifier = fields.pop("ID", f"{service}-{node}")
             body["Service"] = {"ID": identifier, "Service": service, "Port": 8080, **fields}
@@ -93,7 +97,9 @@ def seed(url: str, token: str = "") -> Api:
     api.put("/v1/catalog/register", {"Node": "host-6", "Address": "10.0.0.6", "Service": {"ID": "cron", "Service": "cron"}})
     for key, value in KEYS.items():
         api.put(f"/v1/kv/{key}", value)
-    session = api.put("/v1/session/create", {"Name": "leader-lock", "Node": "host-1", "Checks": ["probe"], "NodeChecks": ["probe"], "TTL": "600s"})["ID"]
+    session = api.put(
+        "/v1/session/create", {"Name": "leader-lock", "Node": "host-1", "Checks": ["probe"], "NodeChecks": ["probe"], "TTL": "600s"}
+    )["ID"]
     api.put(f"/v1/kv/locks/leader?acquire={session}", "host-1")
     api.put("/v1/session/create", {"Name": "backup", "Node": "host-2", "Checks": ["probe"], "NodeChecks": ["probe"], "Behavior": "delete"})
     api.call("POST", "/v1/query", {"Name": "nearest-web", "Service": {"Service": "web", "OnlyPassing": True}, "DNS": {"TTL": "10s"}})

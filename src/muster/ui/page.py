@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from muster.agent.config.config import Config
 from muster import __version__
+from muster.agent.config.config import Config
 
 CONTENT_PATH = b"{{.ContentPath}}"
 """What index.html has before the addresses of its files, as the peers' pages have it: so the peers serve these files too."""
