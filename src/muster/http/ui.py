@@ -10,7 +10,10 @@ from muster.http.writing import GZIP_LINE
 from muster.ui.files import BUILT, INDEX, File, Files, make_file
 from muster.ui.page import POLICY, render, settings
 
-NOT_BUILT = b"The web page is not built here: `make page` in a checkout builds it (it needs Node 20.19 or later); an installed Muster brings it along.\n"
+NOT_BUILT = (
+    b"The web page is not built here: `make page` in a checkout builds it (it needs Node 20.19 or later); "
+    b"an installed Muster brings it along.\n"
+)
 _OWN_HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
