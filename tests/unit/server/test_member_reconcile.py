@@ -134,7 +134,7 @@ def test_what_the_agent_registers_in_the_same_moment_is_not_wiped_out() -> None:
     async def body(parts: Parts, pool: Pool) -> None:
         context, consensus = parts.server.context, parts.server.consensus
         context.registered_after["c1"] = consensus.applied_index  # the agent's own word is on its way into the log
-        arrives = RegisterRequest(datacenter=DC, node="c1", address="10.0.0.2", node_meta={"rack": "a"})
+        arrives = RegisterRequest(**DC, node="c1", address="10.0.0.2", node_meta={"rack": "a"})
         consensus.barrier = lambda: context.commit(arrives)  # type: ignore[method-assign]  # what was before it is applied then
         pool.becomes(MemberJoined, client("c1", at="10.0.0.2"))
         await settled()
