@@ -52,6 +52,10 @@ class LeaderContact:
         self.address, self._broken = address, False
         self._faithful_until, self.election_at = float("-inf"), float("inf")
 
+    def led(self, now: float) -> None:
+        """This server was the leader until now: what it knows is no older."""
+        self.heard_at = now
+
     def forget(self) -> None:
         """There is no leader; what was promised to the last one still holds."""
         self.address = ""

@@ -148,7 +148,10 @@ class Voter:
 
     def _step_down(self, now: float, event: Event, term: int, reason: str) -> list[Effect]:
         """Becomes a follower, in a higher term if `term` is higher."""
-        effects = self._left_office(reason) if self.role is Role.LEADER else []
+        effects: list[Effect] = []
+        if self.role is Role.LEADER:
+            effects += self._left_office(reason)
+            self.contact.led(now)
         self._become(event)
         self.contact.forget()
         self.contact.wait(now)

@@ -281,6 +281,13 @@ def test_who_is_level_but_does_not_answer_is_no_target():
     assert elected.transfer_target(103.0) == "n2"
 
 
+def test_a_leader_that_steps_down_was_in_touch_until_then():
+    elected = settled_leader()
+    elected.tick(200.0)
+    assert elected.role is Role.FOLLOWER
+    assert elected.contact.heard_at == 200.0
+
+
 def test_the_best_target_is_the_voter_that_is_most_level():
     elected = settled_leader()
     elected.propose(100.0, [Proposal(COMMAND, b"a")])
