@@ -15,6 +15,7 @@ from muster.server.server_members import CLIENT_ROLE, peer_of
 from muster.wire.commands import DeregisterRequest, RegisterRequest
 
 IN_FLIGHT = 64  # members that are written at a time
+MOST_COMMANDS = 2  # for one member: of a host set up anew the old node fails before the new one takes its name
 LOOKED_AT_PER_TURN = 200  # of the loop, while nothing needs to be written
 
 logger = logging.getLogger("muster.leader")
@@ -120,8 +121,9 @@ class MemberReconciler:
         try:
             await self._change_servers(member, reaped)
             await self._registrations_of(member.name.lower())
-            command = self._command(member, reaped)
-            if command is not None:
+            for _ in range(MOST_COMMANDS):
+                if (command := self._command(member, reaped)) is None:
+                    break
                 logger.info("%s: member=%s", _words(command), member.name)
                 await self._context.commit(command)
         except NoLeader:

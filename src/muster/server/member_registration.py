@@ -26,13 +26,19 @@ SERF_FAILED = "Agent not live or unreachable"
 
 
 def alive(store: Store, datacenter: str, member: Member) -> RegisterRequest | None:
-    """A node that gossip sees alive, with the service `consul` if it is a server. The node's meta and tagged addresses stay."""
+    """A node that gossip sees alive, with the service `consul` if it is a server. The node's meta and tagged addresses stay.
+
+    A host that was set up anew has its name under another id. The catalog gives a living node's name to nobody, but gossip knows who lives
+    now: the old one fails first, and the next command registers the new one.
+    """
     peer = peer_of(member)
     service = server_service(peer) if peer is not None else None
     address, identity = endpoints.host(member.endpoint), member.tags.get("id", "")
     node = store.catalog.find_node(member.name)
     if node is not None and _is_right(store, node, address, identity, service):
         return None
+    if node is not None and node.id and _is_another(node, identity) and _status(store, node.node) != CRITICAL:
+        return _failure(datacenter, node.node, node.id, node.address)
     return RegisterRequest(
         datacenter=datacenter,
         node=member.name,
@@ -45,8 +51,12 @@ def alive(store: Store, datacenter: str, member: Member) -> RegisterRequest | No
     )
 
 
+def _is_another(node: Node, identity: str) -> bool:
+    return bool(identity) and identity.lower() != node.id.lower()
+
+
 def _is_right(store: Store, node: Node, address: str, identity: str, service: NodeService | None) -> bool:
-    if node.address != address or (identity and not node.id):
+    if node.address != address or _is_another(node, identity):
         return False
     if service is not None:
         known = store.catalog.find_service(node.node, service.id)
@@ -60,13 +70,17 @@ def failed(store: Store, datacenter: str, member: Member) -> RegisterRequest | N
     node = store.catalog.find_node(member.name)
     if node is None or _status(store, member.name) == CRITICAL:
         return None
+    return _failure(datacenter, member.name, member.tags.get("id", ""), endpoints.host(member.endpoint))
+
+
+def _failure(datacenter: str, name: str, identity: str, address: str) -> RegisterRequest:
     return RegisterRequest(
         datacenter=datacenter,
-        node=member.name,
-        id=member.tags.get("id", ""),
-        address=endpoints.host(member.endpoint),
+        node=name,
+        id=identity,
+        address=address,
         skip_node_update=True,
-        checks=[_check(member.name, CRITICAL, SERF_FAILED)],
+        checks=[_check(name, CRITICAL, SERF_FAILED)],
     )
 
 

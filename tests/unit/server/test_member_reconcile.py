@@ -117,6 +117,22 @@ def test_a_member_that_joins_is_registered_at_once() -> None:
     led(body)
 
 
+def test_a_host_that_was_set_up_anew_takes_its_name_from_the_id_that_it_had() -> None:
+    async def body(parts: Parts, pool: Pool) -> None:
+        old, new = identity(7), identity(8)
+        pool.becomes(MemberJoined, client("c1", id=old))
+        await settled()
+        session = await parts.call("Session.Apply", SessionRequest(op="create", session=Session(node="c1", checks=["serfHealth"]), **DC))
+        pool.becomes(MemberUpdated, client("c1", id=new))
+        await settled()
+        found = parts.state.store.catalog.find_node("c1")
+        assert found is not None and found.id == new
+        assert await serf_health(parts, "c1") == "passing"
+        assert not parts.state.store.sessions.exists(session.value), "who held it is no more"
+
+    led(body)
+
+
 def test_what_the_agent_registered_of_its_node_stays() -> None:
     async def body(parts: Parts, pool: Pool) -> None:
         meta, tagged = {"rack": "7"}, {"wan": "198.51.100.1"}
