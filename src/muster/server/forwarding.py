@@ -2,7 +2,8 @@
 
 A call is held for `rpc_hold_timeout` at most, counted from the first time that it could not be answered. A leader that
 becomes known is tried at once; one that could not answer is tried again after a time that chance chooses, so that not
-all calls of a datacenter come together.
+all calls of a datacenter come together, and by one of the calls only: ten thousand that try a dead leader again and again
+leave no time for the election of the next one.
 
 Source: reference of the RPC wire, section 6 ("Retries and holds").
 """
@@ -30,6 +31,8 @@ JITTER_FRACTION = 16
 LOOK_SECONDS = 0.02
 """Between two looks for a leader while calls are held."""
 CALLS_PER_TURN = 100  # of the loop
+ACCEPTED_SECONDS = 0.1
+"""A call that did not fail within so much time is taken to be answered some time: then all that wait are sent to the same server."""
 
 
 class Forwarding(Protocol):
@@ -100,6 +103,8 @@ class Forwarder:
         self._hold_time, self._is_ready, self._stamp, self._abroad = hold, is_ready, stamp, abroad
         self._held: dict[Journey, None] = {}
         self._woken: deque[Journey] = deque()
+        self._scouts: dict[str, Journey] = {}
+        """By the address where they failed: the one call of many that tries there again."""
         self._looking: asyncio.TimerHandle | None = None
         self._seen = ""
 
@@ -181,6 +186,8 @@ class Forwarder:
             return
         journey.inner = inner
         inner.add_done_callback(partial(self._answered, journey, address))
+        if self._scouts.get(address) is journey:
+            self._loop.call_later(ACCEPTED_SECONDS, self._stands, journey, address, inner)
 
     def _answered(self, journey: Journey, address: str, inner: "asyncio.Future[Reply]") -> None:
         if journey.done():
@@ -227,13 +234,41 @@ class Forwarder:
         leader = self._routing.leader()
         if leader and leader != journey.tried:
             left = 0.0
-        elif journey.tried:
+        elif journey.tried and self._is_scout(journey):
             left = min(left, self._random.uniform(0.0, self._hold_time / JITTER_FRACTION))
         journey.timer = self._loop.call_later(left, self._again, journey)
         self._held[journey] = None
         if self._looking is None:
             self._seen = leader
             self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _is_scout(self, journey: Journey) -> bool:
+        """Whether it is the one that tries again where it failed; it becomes that if nobody is."""
+        scout = self._scouts.get(journey.tried)
+        if scout is None or scout.done() or scout.tried != journey.tried:
+            self._scouts[journey.tried] = scout = journey
+        return scout is journey
+
+    def _stands(self, journey: Journey, address: str, inner: "asyncio.Future[Reply]") -> None:
+        if journey.inner is inner and not inner.done():
+            self._accepted(journey, address)
+
+    def _accepted(self, journey: Journey, address: str) -> None:
+        """The scout's call was answered, or will be some time."""
+        if self._scouts.get(address) is journey:
+            del self._scouts[address]
+            self._woken.extend([held for held in self._held if held.tried == address])
+            self._wake_some()
+
+    def _replace_scout(self, journey: Journey) -> None:
+        """A scout has ended: another one takes its place."""
+        if self._scouts.get(journey.tried) is not journey:
+            return
+        del self._scouts[journey.tried]
+        waiting = next((held for held in self._held if held.tried == journey.tried), None)
+        if waiting is not None:
+            self._forget(waiting)
+            self._hold(waiting, waiting.error)
 
     def _look(self) -> None:
         """Another leader than before is tried at once."""
@@ -260,6 +295,9 @@ class Forwarder:
             return
         self._forget(journey)
         route = self._route(journey.call)
+        if journey.tried and route.address == journey.tried and self._scouts.get(journey.tried) is not journey and self._is_over(journey):
+            journey.set_exception(journey.error)
+            return
         match route.way:
             case Way.HERE:
                 settle(journey, journey.call.here)
@@ -272,6 +310,10 @@ class Forwarder:
             case _:
                 journey.set_exception(NoLeader())
 
+    def _is_over(self, journey: Journey) -> bool:
+        """Whether it was held for as long as may be; a timer may come a little early."""
+        return self._clock.monotonic() >= journey.until - LOOK_SECONDS
+
     def _give_up(self, journey: Journey) -> None:
         self._forget(journey)
         if not journey.done():
@@ -280,6 +322,9 @@ class Forwarder:
     def _ended(self, journey: "asyncio.Future[Reply]") -> None:
         assert isinstance(journey, Journey)
         self._forget(journey)
+        if not journey.cancelled() and journey.exception() is None:
+            self._accepted(journey, journey.tried)
+        self._replace_scout(journey)
 
     def _forget(self, journey: Journey) -> None:
         self._held.pop(journey, None)

@@ -393,6 +393,53 @@ def test_many_held_calls_are_tried_some_each_turn_of_the_loop() -> None:
     follow(body, leader=0)
 
 
+def test_of_many_calls_that_a_dead_leader_failed_one_tries_again_and_all_go_to_the_next_leader() -> None:
+    async def body(parts: Parts, network: Network) -> None:
+        network.ask = lambda *_: CannotConnect("dial tcp: refused")
+        held = [waiting(parts.server.call("KVS.Get", READ)) for _ in range(500)]
+        await asyncio.sleep(5)
+        assert 500 + 10 < len(network.calls) < 500 + 100
+        network.ask = lambda *_: Reply(value="theirs")
+        led_by(parts, 3)
+        start = parts.clock.monotonic()
+        assert {(await one).value for one in held} == {"theirs"}
+        assert parts.clock.monotonic() - start < 0.1
+
+    follow(body)
+
+
+@pytest.mark.parametrize("parks", [False, True], ids=["answered", "parked there"])
+def test_when_the_one_that_tries_again_is_taken_all_follow(parks: bool) -> None:
+    async def body(parts: Parts, network: Network) -> None:
+        network.ask = lambda *_: CannotConnect("dial tcp: refused")
+        held = [waiting(parts.server.call("KVS.Get", READ)) for _ in range(500)]
+        await asyncio.sleep(3)
+        network.ask = lambda *_: None if parks else Reply(value="theirs")
+        before = len(network.calls)
+        await asyncio.sleep(1)
+        assert len(network.calls) - before == 500
+        for parked in network.pending:
+            parked.set_result(Reply(value="theirs"))
+        assert {(await one).value for one in held} == {"theirs"}
+
+    follow(body)
+
+
+def test_many_calls_that_nobody_takes_end_together_after_the_hold_time() -> None:
+    async def body(parts: Parts, network: Network) -> None:
+        network.ask = lambda *_: CannotConnect("dial tcp: refused")
+        start = parts.clock.monotonic()
+        held = [waiting(parts.server.call("KVS.Get", READ)) for _ in range(500)]
+        held[0].cancel()
+        for one in held[1:]:
+            with pytest.raises(CannotConnect):
+                await one
+        assert 7.0 <= parts.clock.monotonic() - start <= 7.01
+        assert len(network.calls) < 500 + 200
+
+    follow(body)
+
+
 def test_a_server_that_stops_answers_all_that_waits() -> None:
     async def body(parts: Parts, network: Network) -> None:
         held = waiting(parts.server.call("KVS.Get", READ))
