@@ -24,6 +24,7 @@ from muster.model.durations import seconds
 from muster.model.errors import ConfigurationError, MusterError
 from muster.program.clock import SystemClock
 from muster.program.data_lock import DataLock
+from muster.program.hanging_up import hanging_up
 from muster.program.server_part import ServerPart, open_storage, rpc_source
 from muster.storage.raft_storage import RaftStorage
 from muster.transport.rpc_pool import RpcPool
@@ -55,6 +56,8 @@ class RunningAgent:
         self.agent = Agent(config, self.clock, self.random, self._servers(config), self.metrics, self._read_config, self._leave, self._fail)
         if self.remote is not None:
             self.agent.pools.lan_listeners.append(self.remote.heard)
+        if self.rpc_pool is not None:
+            self.agent.pools.lan_listeners.append(hanging_up(self.rpc_pool))
         self.datacenters: PooledDatacenters | None = None
         if self.server_part is not None:
             pools = self.agent.pools
@@ -62,6 +65,8 @@ class RunningAgent:
             pools.wan_listeners.append(self.datacenters.heard)
             self.server_part.server.know_datacenters(self.datacenters)
             pools.lan_listeners.append(self.server_part.server.member_event)
+            for listeners in (pools.lan_listeners, pools.wan_listeners):  # after those who then know whom else to ask
+                listeners.append(hanging_up(self.server_part.pool))
             self.agent.leave_pools = self._leave_as_server
         self.http: Listener | None = None
         self.dns: DnsServer | None = None
