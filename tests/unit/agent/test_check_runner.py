@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import pytest
 from agent_fakes import ManualClock, in_loop, settle
 
 from muster.agent.checks.result import Result
@@ -112,6 +113,19 @@ async def test_a_ttl_expires_unless_it_is_reported() -> None:
     await bench.advance(0.1)
     assert bench.reports[-1] == ("c", Result("critical", "TTL expired (last output before timeout follows): fine"))
     assert not bench.runner.reported("unknown", "passing", "")
+    await bench.runner.stop()
+
+
+@in_loop
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 600.0])
+async def test_a_ttl_takes_its_time_whatever_the_wall_clock_says(jump: float) -> None:
+    bench = Bench()
+    bench.runner.add_ttl("c", TtlCheck(10.0))
+    bench.clock.shown += jump
+    await bench.advance(9.9)
+    assert bench.reports == []
+    await bench.advance(0.2)
+    assert [result.status for _, result in bench.reports] == ["critical"]
     await bench.runner.stop()
 
 

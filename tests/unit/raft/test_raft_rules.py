@@ -372,6 +372,7 @@ def test_one_with_bad_content_leaves_everything_as_it_was():
 
 
 def test_a_follower_with_uncommitted_entries_catches_up_with_exactly_one_install():
+    """Incident 1 of docs/testing.md: the snapshot ends inside the uncommitted entries."""
     network = Network(["n1", "n2", "n3"], seed=3)
     network.run(5)
     old = network.leader()

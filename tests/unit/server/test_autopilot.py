@@ -390,6 +390,8 @@ def test_dead_servers_that_are_too_many_stay_until_another_one_votes() -> None:
 
 
 def test_the_minimum_of_voters_is_kept() -> None:
+    """Incident 7 of docs/testing.md: Autopilot shrank the quorum."""
+
     async def body(cluster: Cluster) -> None:
         await cluster.settings(min_quorum=3)
         cluster.pool.becomes(MemberFailed, server(3, FAILED))

@@ -48,6 +48,7 @@ def names(directory: Path) -> list[str]:
 
 @scenario
 async def test_under_load_a_fresh_server_catches_up_with_one_install_although_the_log_is_cut_behind_it(tmp_path):
+    """Incident 2 of docs/testing.md: one install after another, without end."""
     async with Cluster("a", "b", "c", timing=PATIENT) as cluster:
         leader = await cluster.leader()
         await asyncio.gather(*[leader.put(f"{n} {'x' * 2000}") for n in range(1000)])
