@@ -23,7 +23,7 @@ from pool_agents import PoolAgent
 from server_hosts import LIMIT, RAFT, Clients, ServerHost, Servers, until
 from wire import Waiters
 
-COMMANDS = 1500
+COMMANDS = 1000
 AT_ONCE = 2.0  # seconds: no answer waits for a leader, on a machine with other work
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
