@@ -33,7 +33,7 @@ NODES, SERVICES, CHECKS = ["n1", "n2", "n3"], ["web", "db", "cache"], ["c1", "c2
 STATUSES = ["passing", "warning", "critical"]
 KV_OPS = ["set", "set", "set", "cas", "delete", "delete-cas", "delete-tree", "lock", "lock", "unlock", "teleport"]
 TXN_VERBS = ["set", "cas", "delete", "delete-cas", "get", "get-tree", "lock", "unlock", "check-session", "check-index", "check-not-exists"]
-CATALOG_VERBS = ["set", "get", "delete", "cas", "delete-cas"]
+CATALOG_VERBS = ["set", "get", "cas", "delete", "delete-cas"]
 
 
 class LogEntries:
@@ -132,14 +132,54 @@ class LogEntries:
         return PreparedQueryRequest(datacenter="dc1", op=self._one(["create", "create", "update", "delete"]), query=query)
 
     def _config_entry(self, index: int) -> Command:
-        op = self._one(["upsert", "upsert-cas", "delete"])
+        op = self._one(["upsert", "upsert", "upsert-cas", "delete"])
         expected = self._expected(index) if op == "upsert-cas" else 0
-        fields = {
-            "Protocol": self._one(["http", "tcp", ""]), "MeshGateway": {"Mode": ""}, "Expose": {"Checks": False, "Paths": None},
-            "ExternalSNI": "", "Meta": None,
-        }  # fmt: skip
-        entry = ConfigEntry(kind="service-defaults", name=self._one([*SERVICES, ""]), fields=fields, modify_index=expected)
+        kind, fields = self._one(
+            [self._defaults, self._defaults, self._proxies, self._router, self._splitter, self._resolver, self._ingress]
+        )()
+        name = "global" if kind == "proxy-defaults" else self._one([*SERVICES, ""] if kind == "service-defaults" else SERVICES)
+        entry = ConfigEntry(kind=kind, name=name, fields={**fields, "Meta": None}, modify_index=expected)
         return ConfigEntryRequest(datacenter="dc1", op=op, entry=entry)
+
+    def _defaults(self) -> tuple[str, dict]:
+        fields = {"Protocol": self._one(["http", "http", "http", "tcp", ""]), "ExternalSNI": self._one(["", "", "", "sni.example"])}
+        return "service-defaults", {**fields, "MeshGateway": {"Mode": ""}, "Expose": {"Checks": False, "Paths": None}}
+
+    def _proxies(self) -> tuple[str, dict]:
+        config = self._one([None, {"protocol": "http"}, {"protocol": "tcp"}, {"a": 1.5}])
+        return "proxy-defaults", {"Config": config, "MeshGateway": {"Mode": ""}, "Expose": {"Checks": False, "Paths": None}}
+
+    def _place(self) -> dict:
+        service, subset = self._one(["", *SERVICES]), self._one(["", "", "v1", "v2"])
+        return {"Service": service, "ServiceSubset": subset, "Namespace": ""}
+
+    def _router(self) -> tuple[str, dict]:
+        rest = {"PrefixRewrite": "", "RequestTimeout": 0, "NumRetries": 0, "RetryOnConnectFailure": False, "RetryOnStatusCodes": None}
+        match = {"PathExact": "", "PathPrefix": "/x", "PathRegex": "", "Header": None, "QueryParam": None, "Methods": None}
+        routes = [
+            {"Match": self._one([None, {"HTTP": match}]), "Destination": self._one([None, {**self._place(), **rest}])}
+            for _ in range(self.chance.randrange(3))
+        ]
+        return "service-router", {"Routes": routes}
+
+    def _splitter(self) -> tuple[str, dict]:
+        count = self._one([1, 2])
+        return "service-splitter", {"Splits": [{"Weight": 100.0 / count, **self._place()} for _ in range(count)]}
+
+    def _resolver(self) -> tuple[str, dict]:
+        subset = {"Filter": "", "OnlyPassing": False}
+        subsets = self._one([None, {"v1": subset}, {"v1": subset, "v2": subset}])
+        redirect = self._one([None, None, {**self._place(), "Datacenter": self._one(["", "", "dc2"])}])
+        section = {**self._place(), "Datacenters": self._one([None, None, ["dc2", "dc3"]])}
+        failover = self._one([None, None, {self._one(["*", "v1"]): section}])
+        default = self._one(["", "", "v1"]) if subsets else ""
+        rest = {"Subsets": subsets, "Redirect": redirect, "Failover": failover, "ConnectTimeout": 0}
+        return "service-resolver", {"DefaultSubset": default, **rest}
+
+    def _ingress(self) -> tuple[str, dict]:
+        service = {"Name": self._one([*SERVICES, "*"]), "Hosts": None}
+        listener = {"Port": 80, "Protocol": self._one(["http", "tcp"]), "Services": [service]}
+        return self._one(["ingress-gateway"]), {"TLS": {"Enabled": False}, "Listeners": [listener]}
 
     def _coordinates(self, _index: int) -> Command:
         def update() -> NodeCoordinate:
@@ -157,14 +197,16 @@ class LogEntries:
         return TombstoneRequest(datacenter="dc1", reap_index=max(index - self.chance.randrange(1, 60), 1))
 
     def _transaction(self, index: int) -> Command:
-        return TxnRequest(datacenter="dc1", ops=[self._operation(index) for _ in range(self.chance.randrange(1, 4))])
+        count = self.chance.randrange(1, 4)
+        verbs = CATALOG_VERBS if count == 1 else CATALOG_VERBS[:3]  # see random_commands.ends_a_real_server
+        return TxnRequest(datacenter="dc1", ops=[self._operation(index, verbs) for _ in range(count)])
 
-    def _operation(self, index: int) -> TxnOp:
+    def _operation(self, index: int, verbs: list[str]) -> TxnOp:
         kind = self.chance.randrange(6)
         if kind == 0:
-            return TxnOp(node=TxnNodeOp(verb=self._one(CATALOG_VERBS), node=self._node()))
+            return TxnOp(node=TxnNodeOp(verb=self._one(verbs), node=self._node()))
         if kind == 1:
-            return TxnOp(service=TxnServiceOp(verb=self._one(CATALOG_VERBS), node=self._one(NODES), service=self._service()))
+            return TxnOp(service=TxnServiceOp(verb=self._one(verbs), node=self._one(NODES), service=self._service()))
         if kind == 2:
             return TxnOp(check=TxnCheckOp(verb=self._one(CATALOG_VERBS), check=self._check(self._one(NODES))))
         return TxnOp(kv=TxnKVOp(verb=self._one(TXN_VERBS), entry=self._entry(index)))

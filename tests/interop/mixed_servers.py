@@ -125,7 +125,8 @@ def make_leader(server: MixedServer, others: Iterable[MixedServer]) -> None:
 QUESTIONS_OF_ALL = [
     "/v1/kv/?recurse", "/v1/kv/?keys", "/v1/catalog/nodes", "/v1/catalog/services", "/v1/health/state/any", "/v1/session/list", "/v1/query",
     "/v1/coordinate/nodes", "/v1/config/service-defaults", "/v1/config/proxy-defaults", "/v1/operator/autopilot/configuration",
-    "/v1/internal/ui/nodes", "/v1/internal/ui/services", "/v1/config/service-resolver",
+    "/v1/internal/ui/nodes", "/v1/internal/ui/services", "/v1/config/service-resolver", "/v1/config/service-router",
+    "/v1/config/service-splitter", "/v1/config/ingress-gateway",
 ]  # fmt: skip
 """What is asked whatever there is."""
 
@@ -172,22 +173,39 @@ def in_order(content: object) -> object:
 
 
 def differences(servers: list[MixedServer], asked: list[str]) -> list[str]:
-    """What the servers answer differently, once all have applied the same entries; empty if they agree in everything."""
+    """What the servers answer differently, once all have applied the same entries; empty if they agree in everything.
+
+    A real server counts an entry as applied when it is on its way to the state, so a difference counts when it is found twice.
+    """
     end = time.monotonic() + LIMIT
+    found: list[str] | None = None
     while time.monotonic() < end:
         before = {server.applied() for server in servers}
-        if len(before) > 1:
+        answers = [{question: answer(server, question) for question in asked} for server in servers] if len(before) == 1 else []
+        if not answers or before != {server.applied() for server in servers}:
             time.sleep(0.05)
             continue
-        answers = [{question: answer(server, question) for question in asked} for server in servers]
-        if before == {server.applied() for server in servers}:
-            return [line for one, found in zip(servers[1:], answers[1:]) for line in _differing(servers[0], one, answers[0], found)]
-    raise AssertionError(f"never quiet: {[(server.name, server.applied()) for server in servers]}")
+        last, found = (
+            found,
+            [line for one, there in zip(servers[1:], answers[1:]) for line in _differing(servers[0], one, answers[0], there)],
+        )
+        if not found or found == last:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"never quiet: {[(server.name, server.applied()) for server in servers]}, {found}")
 
 
 def _differing(first: MixedServer, other: MixedServer, here: dict, there: dict) -> list[str]:
     return [
-        f"{question}: {first.name} {here[question]!s:.1500}, {other.name} {there[question]!s:.1500}"
+        f"{question}: {first.name} {apart(here[question], there[question])}, {other.name} {apart(there[question], here[question])}"
         for question in here
         if here[question] != there[question]
     ]
+
+
+def apart(one: tuple[int, str, object], other: tuple[int, str, object]) -> str:
+    """Status, index, and of a list only those of one that the other lacks."""
+    status, index, content = one
+    if isinstance(content, list) and isinstance(other[2], list):
+        content = [row for row in content if row not in other[2]]
+    return f"{status} {index} {content!s:.800}"

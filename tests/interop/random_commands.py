@@ -76,9 +76,11 @@ class RandomCommands:
 def ends_a_real_server(step: dict) -> bool:
     """Requests at which Consul 1.8.7 ends with a panic: its own defects, which would end the test too.
 
-    A prepared query or a coordinate that is null, forwarded to a leader; a tree deleted in a transaction that wrote below it before: its
-    index closes a channel twice at the next write, on every server.
+    A prepared query or a coordinate that is null, forwarded to a leader. A tree, a node or a service deleted in a transaction that wrote before:
+    its tables are changed while they are walked, or close a channel twice at the next write, on every server.
     """
     if step["path"].startswith("/v1/query"):
         return step["method"] == "POST" and step["body"] == "null"
-    return step["path"].startswith("/v1/txn") and isinstance(step["body"], str) and '"delete-tree"' in step["body"]
+    if not step["path"].startswith("/v1/txn") or not isinstance(step["body"], str):
+        return False
+    return '"delete-tree"' in step["body"] or ('"Verb": "delete' in step["body"] and step["body"].count('"Verb"') > 1)

@@ -53,7 +53,8 @@ async def _compared(servers: list[MixedServer]) -> None:
             if start == 0:
                 await _sent(leader, [KVSRequest(datacenter="dc1", op="set", entry=KVEntry(key="in/pieces", value=bytes(1_200_000)))])
             asked = questions(log_entries.KEYS, log_entries.NODES, log_entries.SERVICES, entries.sessions)
-            assert await asyncio.to_thread(differences, servers, asked) == [], f"after entry {leader.consensus.last_index}"
+            found = await asyncio.to_thread(differences, servers, asked)
+            assert not found, "\n".join([f"after entry {leader.consensus.last_index}", *found])
         print(f"{leader.consensus.last_index} entries, {failed} of them failed alike")
     finally:
         await leader.stop()

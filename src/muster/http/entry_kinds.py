@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from muster.http.bodies import WrongBody
-from muster.model.durations import parse_duration
+from muster.model.durations import format_duration, parse_duration
 from muster.model.operator import ConfigEntry
 
 Fields = dict[str, Any]
@@ -133,6 +133,20 @@ _LEFT_OUT_WHEN_EMPTY = frozenset(
     ("Meta", "ExternalSNI", "DefaultSubset", "Subsets", "Redirect", "Failover", "ConnectTimeout", "LoadBalancer")
 )
 
+_WITHOUT_EMPTY_PARTS = frozenset(("Routes", "Splits", "Subsets", "Redirect", "Failover"))
+
+
+def _without_empty_parts(value: Any) -> Any:
+    """Rows and sections stay, their empty fields go; a time-out is shown as a text."""
+    if isinstance(value, list):
+        return [_without_empty_parts(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    shown = {name: _without_empty_parts(item) for name, item in value.items() if item or isinstance(item, dict)}
+    if isinstance(shown.get("RequestTimeout"), int):
+        shown["RequestTimeout"] = format_duration(shown["RequestTimeout"])
+    return shown
+
 
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
@@ -182,6 +196,8 @@ def shown_entry(entry: ConfigEntry) -> Fields:
     for name, value in entry.fields.items():
         if name == "MeshGateway" or name == "Expose":
             shown[name] = {key: item for key, item in (value or {}).items() if item}
+        elif value and name in _WITHOUT_EMPTY_PARTS:
+            shown[name] = _without_empty_parts(value)
         elif value or name not in _LEFT_OUT_WHEN_EMPTY:
             shown[name] = value
     return shown | {"CreateIndex": entry.create_index, "ModifyIndex": entry.modify_index}

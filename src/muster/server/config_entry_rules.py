@@ -1,5 +1,4 @@
-"""What makes a config entry wrong. The mesh itself is not run here, so only what can be seen on the entry alone is checked,
-and the one thing about others that matters most: routing and splitting need a protocol that allows them.
+"""What makes a config entry wrong by itself. Whether it fits to the others is seen when it is applied: `state/discovery_chain.py`.
 
 Source: answers of Consul 1.8.7; recorded answers config-entry-errors.json.
 """
@@ -12,7 +11,6 @@ import msgspec
 from muster.model.durations import format_duration
 from muster.model.errors import Rejected
 from muster.model.operator import ConfigEntry
-from muster.state.store import Store
 
 SERVICE_DEFAULTS, PROXY_DEFAULTS = "service-defaults", "proxy-defaults"
 ROUTER, SPLITTER, RESOLVER = "service-router", "service-splitter", "service-resolver"
@@ -20,7 +18,6 @@ INGRESS, TERMINATING = "ingress-gateway", "terminating-gateway"
 KINDS = (SERVICE_DEFAULTS, PROXY_DEFAULTS, ROUTER, SPLITTER, RESOLVER, INGRESS, TERMINATING)
 GLOBAL = "global"
 DEFAULT_PROTOCOL = "tcp"
-ROUTABLE = {"http", "http2", "grpc"}
 LISTENER_PROTOCOLS = {"tcp", "http", "http2", "grpc"}
 
 
@@ -30,20 +27,16 @@ def require_kind(kind: str) -> None:
         raise Rejected(f"invalid config entry kind: {kind}")
 
 
-def validated(store: Store, entry: ConfigEntry) -> ConfigEntry:
+def validated(entry: ConfigEntry) -> ConfigEntry:
     """The entry in its normal form. Raises Rejected."""
     require_kind(entry.kind)
     if entry.kind == PROXY_DEFAULTS:
         return msgspec.structs.replace(entry, name=GLOBAL)
     if entry.kind == SERVICE_DEFAULTS:
-        if not entry.name:
-            raise Rejected("serviceName is required")
         return _with_protocol(entry)
     if not entry.name and entry.kind in (ROUTER, SPLITTER, RESOLVER):
         raise Rejected("Name is required")
     _CHECKS[entry.kind](entry.fields)
-    if entry.kind in (ROUTER, SPLITTER):
-        _require_routable(store, entry.name)
     return entry
 
 
@@ -52,20 +45,6 @@ def _with_protocol(entry: ConfigEntry) -> ConfigEntry:
     if protocol == protocol.lower():
         return entry
     return msgspec.structs.replace(entry, fields={**entry.fields, "Protocol": protocol.lower()})
-
-
-def _require_routable(store: Store, service: str) -> None:
-    """A service's protocol is its own setting, else that of all proxies, else tcp."""
-    own = store.config_entries.get(SERVICE_DEFAULTS, service)[1]
-    protocol = str(own.fields.get("Protocol") or "") if own is not None else ""
-    if not protocol:
-        proxies = store.config_entries.get(PROXY_DEFAULTS, GLOBAL)[1]
-        config = (proxies.fields.get("Config") or {}) if proxies is not None else {}
-        protocol = str(config.get("protocol") or DEFAULT_PROTOCOL)
-    if protocol not in ROUTABLE:
-        raise Rejected(
-            f'discovery chain "{service}" uses a protocol "{protocol}" that does not permit advanced routing or splitting behavior'
-        )
 
 
 def _check_splitter(fields: dict[str, Any]) -> None:

@@ -147,6 +147,7 @@ class Catalog(CatalogReads):
                 return
             if old.service.lower() != service.service.lower():
                 self._service_removed(index, old, last=len(self._instances[old.service.lower()]) == 1)
+            self._touch_service(old)  # a proxy may have stood before another service
         made = _with_indexes(service, index if old is None else old.create_index, index)
         self._put_service(key, made, node)
         self._indexes.bump(SERVICES, index)
@@ -222,10 +223,21 @@ class Catalog(CatalogReads):
             self._put_check(key, made)
             if old is not None:
                 self._checks_touched(index, old)
+                self._touch_owners(key, old, made)
             self._checks_touched(index, made)
             self._watches.turned(Turn(made.node, made.check_id, "" if old is None else old.status, status))
         self._indexes.bump("checks", index)  # as on the peers, also where nothing changed
         self._hooks.check_changed(index, made.node, made.check_id, status)
+
+    def _touch_owners(self, node: str, old: HealthCheck, made: HealthCheck) -> None:
+        """A check that changed its owner: those who had it show it no more, though their indexes stay, as on the peers."""
+        if old.service_id.lower() == made.service_id.lower():
+            return
+        services = self._services[node]
+        had = [services.get(old.service_id.lower())] if old.service_id else services.values()
+        for service in had:
+            if service is not None:
+                self._touch_service(service)
 
     def check_and_set_check(self, index: int, check: HealthCheck) -> bool:
         if check.modify_index != _modified(self.find_check(check.node, check.check_id)):

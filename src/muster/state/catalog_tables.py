@@ -141,6 +141,10 @@ class CatalogTables:
         """What is answered for the instance's service changed."""
         self._indexes.bump(service_index(service.service), index)
         self._indexes.bump(kind_index(service.kind), index)
+        self._touch_service(service)
+
+    def _touch_service(self, service: NodeService) -> None:
+        """Answers that hold the instance are to be made anew; their indexes may stay as they are."""
         self._watches.touch(("service", service.service.lower()))
         if service.kind == "connect-proxy":
             self._watches.touch(("service", service.proxy.destination_service_name.lower()))

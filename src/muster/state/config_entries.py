@@ -7,13 +7,12 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from muster.model.errors import CommandFailed
 from muster.model.operator import ConfigEntry
+from muster.state import discovery_chain
 from muster.state.indexes import Indexes
 from muster.state.watches import Watches, WatchSet
 
 TABLE = "config-entries"
-SERVICE_DEFAULTS = "service-defaults"
 CONFIG_ENTRY = "config entry"
 CONFIG_KIND = "config entries of kind"
 
@@ -40,9 +39,8 @@ class ConfigEntries:
         return self._indexes.get(TABLE), [entry for _, entry in sorted(self._entries.items()) if kind in ("", entry.kind)]
 
     def set(self, index: int, entry: ConfigEntry) -> bool:
-        """Writes an entry; the index moves in any case. The peers' leaders let a nameless one come as far as here, and it fails here."""
-        if entry.kind == SERVICE_DEFAULTS and not entry.name:
-            raise CommandFailed("serviceName is required")
+        """Writes an entry; the index moves in any case. Fails if the others do not fit to it."""
+        discovery_chain.check(self._entries, entry.kind, entry.name, entry)
         old = self._entries.get(_key(entry))
         made = replace(entry, create_index=index if old is None else old.create_index, modify_index=index)
         self._journal.put(self._entries, _key(entry), made)
@@ -57,9 +55,10 @@ class ConfigEntries:
         return self.set(index, entry)
 
     def delete(self, index: int, kind: str, name: str) -> None:
-        """Deletes an entry; nothing happens if it is not there."""
+        """Deletes an entry; nothing happens if it is not there. Fails if others need it."""
         old = self._entries.get((kind, name.lower()))
         if old is not None:
+            discovery_chain.check(self._entries, kind, name, None)
             self._journal.drop(self._entries, _key(old))
             self._changed(index, old)
 

@@ -136,13 +136,7 @@ WRONG = [
     ("Coordinate.Update", CoordinateUpdateRequest(node="x", coord=Coordinate(vec=[float("nan")] * 8), **DC), "invalid coordinate"),
     ("Coordinate.Update", CoordinateUpdateRequest(node="x", **DC), "invalid coordinate"),
     ("ConfigEntry.Apply", entry("absent", "x"), "invalid config entry kind: absent"),
-    ("ConfigEntry.Apply", entry("service-defaults"), "serviceName is required"),
     ("ConfigEntry.Apply", entry("service-router"), "Name is required"),
-    (
-        "ConfigEntry.Apply",
-        entry("service-router", "r"),
-        'discovery chain "r" uses a protocol "tcp" that does not permit advanced routing or splitting behavior',
-    ),
     ("ConfigEntry.Apply", entry("service-splitter", "r"), "no splits configured"),
     (
         "ConfigEntry.Apply",
@@ -166,6 +160,28 @@ WRONG = [
         "Need at least one voter in configuration: {[]}",
     ),
 ]
+
+
+UNFIT = [
+    # request, text: what only the state machine sees, so that it has an index of its own
+    (entry("service-defaults"), "serviceName is required"),
+    (
+        entry("service-router", "r"),
+        'discovery chain "r" uses a protocol "tcp" that does not permit advanced routing or splitting behavior',
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "text"), UNFIT, ids=[text[:20] for _, text in UNFIT])
+def test_a_config_entry_that_does_not_fit_fails_when_it_is_applied(request_: Any, text: str) -> None:
+    async def body(parts: Parts) -> None:
+        before = parts.index
+        with pytest.raises(MusterError) as caught:
+            await parts.call("ConfigEntry.Apply", request_)
+        assert caught.value.wire_text == text
+        assert parts.index == before + 1
+
+    run(body)
 
 
 @pytest.mark.parametrize(("method", "request_", "text"), [pytest.param(*row, id=f"{row[0]}: {row[2][:60]}") for row in WRONG])

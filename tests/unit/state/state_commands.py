@@ -1,8 +1,9 @@
 """Short ways to write commands, and random ones."""
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from muster.model.catalog import HealthCheck, Node, NodeService
+from muster.model.catalog import ConnectProxyConfig, HealthCheck, Node, NodeService
 from muster.model.coordinates import Coordinate, NodeCoordinate
 from muster.model.kv import KVEntry
 from muster.model.operator import AutopilotConfig, ConfigEntry
@@ -85,12 +86,19 @@ kv_verbs = st.sampled_from(["set", "set", "cas", "lock", "unlock", "delete", "de
 
 entries = st.builds(KVEntry, key=keys, value=values, flags=st.integers(0, 1), session=holders, modify_index=expected)
 kv_commands = st.builds(KVSRequest, op=kv_verbs, entry=entries)
-services = st.builds(NodeService, id=st.sampled_from(["w1", "w2"]), service=st.sampled_from(["web", "api"]), port=st.integers(0, 1))
-checks = st.builds(
-    lambda check_id, status: HealthCheck(check_id=check_id, name="c", status=status), st.sampled_from(["c1", "c2"]), statuses
+proxies = st.sampled_from(["", "", "", "web", "api"]).map(
+    lambda name: {"kind": "connect-proxy", "proxy": ConnectProxyConfig(destination_service_name=name)} if name else {}
 )
+services = st.builds(
+    lambda service_id, name, port, proxy: NodeService(id=service_id, service=name, port=port, **proxy),
+    st.sampled_from(["w1", "w2"]), st.sampled_from(["web", "api"]), st.integers(0, 1), proxies,
+)  # fmt: skip
+checks = st.builds(
+    lambda check_id, status, service_id: HealthCheck(check_id=check_id, name="c", status=status, service_id=service_id),
+    st.sampled_from(["c1", "c2"]), statuses, st.sampled_from(["", "", "w1", "w2"]),
+)  # fmt: skip
 registrations = st.builds(
-    lambda node, service, check: register(node, service=service, checks=[HealthCheck(node=node, check_id=c.check_id, name="c", status=c.status) for c in check]),
+    lambda node, service, check: register(node, service=service, checks=[replace(one, node=node) for one in check]),
     nodes, st.none() | services, st.lists(checks, max_size=2),
 )  # fmt: skip
 deregistrations = st.builds(

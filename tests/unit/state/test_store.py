@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from state_commands import KEYS, NODES, SESSION_IDS, commands, histories, kv_op, kvs, transactions, txn
+from state_commands import KEYS, NODES, SESSION_IDS, commands, histories, kv_op, kvs, register, transactions, txn
 
+from muster.model.catalog import ConnectProxyConfig, HealthCheck, NodeService
 from muster.model.errors import CommandFailed
 from muster.model.operator import AutopilotConfig, ConfigEntry
 from muster.state import opaque
@@ -27,6 +28,11 @@ COVERED = [
     *[
         pytest.param(lambda store, watch, name=name: store.catalog.check_service_nodes(name, (), watch=watch), id=f"health of {name}")
         for name in ("web", "w1")
+    ],
+    *[pytest.param(lambda store, watch, name=name: store.catalog.service_checks(name, (), watch=watch), id=f"checks of {name}") for name in ("web", "w1")],
+    *[
+        pytest.param(lambda store, watch, name=name: store.catalog.check_service_nodes(name, (), connect=True, watch=watch), id=f"mesh of {name}")
+        for name in ("web", "api")
     ],
     pytest.param(lambda store, watch: store.catalog.nodes((), watch=watch), id="nodes"),
     pytest.param(lambda store, watch: store.catalog.services((), watch=watch), id="services"),
@@ -72,6 +78,37 @@ def test_a_waiter_wakes_whenever_its_answer_changed_and_for_keys_only_then(histo
             assert (ticket in woken) == (value_now != value), (EXACT[ticket].id, command)
         elif value_now != value:
             assert ticket in woken, (COVERED[ticket - len(exact)].id, command)
+
+
+def instance(service_id, name, **fields):
+    return register("n1", service=NodeService(id=service_id, service=name, **fields))
+
+
+def owned(service_id=""):
+    return register("n1", checks=[HealthCheck(node="n1", check_id="c", name="c", status="passing", service_id=service_id)])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("", "w2"), ("w1", "w2"), ("w1", "")], ids=["node to service", "service to service", "service to node"]
+)
+def test_a_check_that_changes_its_owner_wakes_those_who_had_it_and_their_indexes_stay(first, second):
+    store = applied([instance("w1", "web"), instance("w2", "api"), owned(first)])
+    reads = [lambda store, watch: store.catalog.check_service_nodes("web", (), watch=watch)]
+    ((index, rows),) = parked(store, reads)
+    assert [check.check_id for check in rows[0].checks] == ["c"]
+    assert store.apply(9, owned(second)).woken == [0]
+    index_now, rows = reads[0](store, None)
+    assert index_now == (9 if second == "" else index)
+    assert [check.check_id for check in rows[0].checks] == (["c"] if second == "" else [])
+
+
+def test_a_proxy_that_stands_before_another_service_wakes_those_of_the_first():
+    def proxy(name):
+        return instance("p", "proxy", kind="connect-proxy", proxy=ConnectProxyConfig(destination_service_name=name))
+
+    store = applied([proxy("web")])
+    parked(store, [lambda store, watch: store.catalog.check_service_nodes("web", (), connect=True, watch=watch)])
+    assert store.apply(9, proxy("api")).woken == [0]
 
 
 @given(histories, transactions)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from muster.model.errors import DecodeError
 from muster.model.kv import KVEntry
+from muster.raft.entries import CONFIGURATION
+from muster.raft.membership import decode_configuration
 from muster.wire.commands import KVSRequest, TxnKVOp, TxnOp, TxnRequest, decode_command, encode_command
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "fsm"
@@ -19,6 +21,22 @@ def entries():
         for number, entry in enumerate(json.loads((VECTORS / name).read_text())["entries"]):
             if entry.get("data_hex") and entry.get("log_type", 0) == 0:
                 yield pytest.param(bytes.fromhex(entry["data_hex"]), id=f"{name}-{number}-{entry.get('name', 'x')}")
+
+
+def configurations():
+    for name in ("log-entries-cluster.json", "log-entries-acl-server.json"):
+        for number, entry in enumerate(json.loads((VECTORS / name).read_text())["entries"]):
+            if entry.get("log_type", 0) == CONFIGURATION:
+                yield pytest.param(bytes.fromhex(entry["data_hex"]), entry["configuration"]["Servers"], id=f"{name}-{number}")
+
+
+@pytest.mark.parametrize(("data", "servers"), list(configurations()))
+def test_a_configuration_of_the_real_log_is_written_again_byte_for_byte(data, servers):
+    found = decode_configuration(data)
+    assert [(one.identity, one.address, one.suffrage) for one in found.members] == [
+        (one["ID"], one["Address"], one["Suffrage"]) for one in servers
+    ]
+    assert found.encode() == data
 
 
 @pytest.mark.parametrize("data", list(entries()))

@@ -18,7 +18,7 @@ def apply(context: Context, request: ConfigEntryRequest) -> "Reply | asyncio.Fut
     """Writes an entry; the reply is whether it was written."""
     if request.op == "upsert-cas" and not request.entry.name and request.entry.modify_index:
         return Reply(value=False)  # nothing has no name, so no index of it can be the expected one; that is looked at first
-    return context.commit(msgspec.structs.replace(request, entry=validated(context.store, request.entry)))
+    return context.commit(msgspec.structs.replace(request, entry=validated(request.entry)))
 
 
 def delete(context: Context, request: ConfigEntryRequest) -> "asyncio.Future[Reply]":
