@@ -17,12 +17,13 @@ from muster.wire.raft import TimeoutNow
 from muster.wire.raft_encoder import encode_request
 
 PORTS = (8500, -1, 8300, 8301, -1)
-LIMIT = 60.0  # seconds for an election, a promotion by autopilot, a start
+LIMIT = 120.0  # seconds for an election, a promotion by autopilot, a start
+TAKE_OVER = 3.0  # seconds for an election by one who is told to stand: longer, and somebody else has won
 SETTINGS = {
     "performance": {"raft_multiplier": 1, "leave_drain_time": "100ms"},
     "retry_interval": "1s",
     "disable_update_check": True,
-    "autopilot": {"server_stabilization_time": "1s"},
+    "autopilot": {"server_stabilization_time": "1s", "last_contact_threshold": "2s", "cleanup_dead_servers": False},
     "limits": {"http_max_conns_per_client": 1000},
 }
 
@@ -91,16 +92,20 @@ class MixedServer(AgentProcess):
             assert connection.recv(1000)
 
 
+class NotYet(AssertionError):
+    """Something did not come about in time."""
+
+
 def until(condition: Callable[[], object], what: str, limit: float = LIMIT, servers: Iterable[MixedServer] = ()):
     """The first true value of the condition, which asks running processes: there is nothing to wait on but time."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        with contextlib.suppress(OSError, ValueError, LookupError, http.client.HTTPException):
+        with contextlib.suppress(OSError, ValueError, LookupError, http.client.HTTPException, NotYet):
             if found := condition():
                 return found
         time.sleep(0.05)
     logs = "".join(f"\n--- {server.name}\n{server.log()[-3000:]}" for server in servers)
-    raise AssertionError(f"not within {limit:g} s: {what}{logs}")
+    raise NotYet(f"not within {limit:g} s: {what}{logs}")
 
 
 def voters(server: MixedServer) -> set[str]:
@@ -111,15 +116,15 @@ def voters(server: MixedServer) -> set[str]:
 def make_leader(server: MixedServer, others: Iterable[MixedServer]) -> None:
     """The server leads when this returns, and all know it."""
     servers = [server, *others]
+    here = f"{server.address}:{server.rpc}"
 
-    def asked() -> bool:
+    def leads() -> bool:
         if not server.leads():
             server.take_over()
-        here = f"{server.address}:{server.rpc}"
-        return all(one.ask("/v1/status/leader") == here for one in servers) and bool(server.ask("/v1/kv/?keys&consistent&separator=/"))
+            until(server.leads, "it won", TAKE_OVER)
+        return all(one.ask("/v1/status/leader") == here for one in servers) and server.ask("/v1/kv/leader?consistent", "PUT", "x")
 
-    server.ask("/v1/kv/leader", "PUT", server.name)
-    until(asked, f"{server.name} leads", servers=servers)
+    until(leads, f"{server.name} leads", servers=servers)
 
 
 QUESTIONS_OF_ALL = [

@@ -51,7 +51,7 @@ class Servers:
         """A new server takes part, then the old one leaves; it may still be at it when the next one comes."""
         new = self.start(program)
         until(lambda: f"{new.address}:8300" in voters(new), f"{new.name} is promoted", servers=self.current)
-        old.call("PUT", "/v1/agent/leave", timeout=30)
+        old.call("PUT", "/v1/agent/leave", timeout=60)
         self.current.remove(old)
 
 
@@ -110,7 +110,9 @@ def fill(servers: list[MixedServer]) -> RandomCommands:
 
 def test_three_stopped_servers_are_migrated_in_place_and_go_back_by_a_snapshot(consul, tmp_path):
     with ExitStack() as stack:
-        servers = Servers(tmp_path, "127.0.11", stack, encrypt=KEY, raft_snapshot_threshold=100, raft_snapshot_interval="1s")
+        servers = Servers(
+            tmp_path, "127.0.11", stack, encrypt=KEY, disable_coordinates=True, raft_snapshot_threshold=100, raft_snapshot_interval="1s"
+        )
         servers.found(consul)
         commands = fill(servers.current)
         asked = questions(*commands.names())
@@ -125,7 +127,7 @@ def test_three_stopped_servers_are_migrated_in_place_and_go_back_by_a_snapshot(c
         after = answers(moved[0], asked)
         assert {question: (before[question], after[question]) for question in asked if after[question] != before[question]} == {}
         assert members(moved[0]) == who
-        assert applied < moved[0].applied() < applied + 20, "it goes on where it was"
+        assert applied < moved[0].applied() < applied + 100, "it goes on where it was"
         assert moved[0].ask("/v1/agent/services")["kept"]["Port"] == 80
         assert moved[0].ask("/v1/agent/checks")["service:kept"]["Output"] == "well"
         assert moved[1].ask("/v1/operator/keyring")[0]["Keys"] == {KEY: 3}

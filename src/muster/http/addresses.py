@@ -31,6 +31,7 @@ def settings_of(config: Config) -> Settings:
         response_headers=config.http.response_headers,
         translate_wan_addresses=config.translate_wan_addresses,
         unprintable_paths=config.disable_http_unprintable_char_filter,
+        coordinates=not config.disable_coordinates,
         discovery_max_stale=config.discovery_max_stale,
         use_cache=config.http.use_cache,
         is_server=config.server,

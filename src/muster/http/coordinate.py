@@ -10,14 +10,29 @@ from muster.http.messages import Outcome, Request, Response
 from muster.http.parameters import read_options, token
 from muster.http.routing import Context
 from muster.model.coordinates import Coordinate, NodeCoordinate
-from muster.model.errors import BadRequest
+from muster.model.errors import BadRequest, MusterError
 from muster.wire.commands import CoordinateUpdateRequest
 from muster.wire.replies import Reply
 from muster.wire.requests import DatacenterRequest, NodeRequest
 
 
+class CoordinatesDisabled(MusterError):
+    """This agent has `disable_coordinates`."""
+
+    http_status = 401
+
+    def __init__(self) -> None:
+        super().__init__("Coordinate support disabled")
+
+
+def _require_coordinates(context: Context) -> None:
+    if not context.settings.coordinates:
+        raise CoordinatesDisabled
+
+
 def datacenters(request: Request, context: Context) -> Outcome:
     """GET: the coordinates of the servers of every datacenter."""
+    _require_coordinates(context)
     question = DatacenterRequest(datacenter=context.settings.datacenter)
     return then(context.agent.call("Coordinate.ListDatacenters", question), _datacenters, request, context)
 
@@ -32,6 +47,7 @@ def _datacenters(reply: Reply, request: Request, context: Context) -> Response:
 
 def nodes(request: Request, context: Context) -> Outcome:
     """GET: the coordinates of all nodes, or of those in a network segment."""
+    _require_coordinates(context)
     question = DatacenterRequest(**read_options(request, context))
     if request.raw_query and "segment" in request.query:
         return ask(context, "Coordinate.ListNodes", question, _in_segment, request, context)
@@ -50,6 +66,7 @@ def _in_segment(reply: Reply, request: Request, context: Context) -> Response:
 
 def node(request: Request, context: Context) -> Outcome:
     """GET: the coordinates of a node, one for each of its network segments."""
+    _require_coordinates(context)
     question = NodeRequest(node=request.rest, **read_options(request, context))
     return ask(context, "Coordinate.Node", question, _of_node, request, context)
 
@@ -65,6 +82,7 @@ def _of_node(reply: Reply, request: Request, context: Context) -> Response:
 
 def update(request: Request, context: Context) -> Outcome:
     """PUT: a new coordinate of a node."""
+    _require_coordinates(context)
     given = decode(CoordinateUpdateRequest, request.body)
     if given.coord is None:
         raise BadRequest("Request decode failed: Coord is missing")

@@ -26,6 +26,7 @@ class Settings:
     response_headers: dict[str, str] = field(default_factory=dict)
     translate_wan_addresses: bool = False
     unprintable_paths: bool = False
+    coordinates: bool = True
     head_time: float = HEAD_TIME
     body_time: float = BODY_TIME
     discovery_max_stale: int = 0  # ns

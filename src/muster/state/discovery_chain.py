@@ -2,7 +2,7 @@
 
 A leader writes such a change unseen and it fails when it is applied, alike on every server; so this is a part of the state machine, and
 must say yes and no exactly where the peers do. It checks the chains of the service that the entry names and of those that refer to it
-directly; for the proxies' defaults, those of all services with a router, splitter or resolver; and the gateways that list one of them.
+directly; for the proxies' defaults, those of all services with a router, splitter or resolver; and the gateways that list the service.
 
 Source: answers of Consul 1.8.7.
 """
@@ -72,7 +72,7 @@ def check(entries: Entries, kind: str, name: str, entry: ConfigEntry | None) -> 
     if kind in (INGRESS, TERMINATING):
         if entry is not None:
             _check_name(entries, entry)
-            _check_listeners(proposed, entry)
+            _check_listeners(proposed, entry, itself=True)
         return
     every = kind == PROXY_DEFAULTS
     services = {one.name for (other, _), one in entries.items() if other in CHAIN_KINDS and (every or name in _related(one))}
@@ -80,7 +80,7 @@ def check(entries: Entries, kind: str, name: str, entry: ConfigEntry | None) -> 
         Chain(service, proposed).walk()
     for (other, _), one in entries.items():
         if other == INGRESS and (every or name in _listed(one)):
-            _check_listeners(proposed, one)
+            _check_listeners(proposed, one, itself=False)
 
 
 def _check_name(entries: Entries, entry: ConfigEntry) -> None:
@@ -91,15 +91,19 @@ def _check_name(entries: Entries, entry: ConfigEntry) -> None:
         )
 
 
-def _check_listeners(proposed: Proposed, entry: ConfigEntry) -> None:
-    """Each service's chain must speak the protocol of the listener that leads to it."""
+def _check_listeners(proposed: Proposed, entry: ConfigEntry, itself: bool) -> None:
+    """Each service's chain must speak the protocol of the listener that leads to it.
+
+    Once a gateway is there (not `itself` the change), a listener of tcp may lead to any service without a router and a splitter.
+    """
     for listener in _rows(entry.fields.get("Listeners")) if entry.kind == INGRESS else ():
         wanted = _text(listener, "Protocol").lower() or DEFAULT_PROTOCOL
         for service in (_text(row, "Name") for row in _rows(listener.get("Services"))):
             if service == WILDCARD:
                 continue
             protocol = Chain(service, proposed).walk()
-            if protocol != wanted:
+            plain = proposed.get(ROUTER, service) is None and proposed.get(SPLITTER, service) is None
+            if protocol != wanted and (itself or wanted != DEFAULT_PROTOCOL or not plain):
                 raise CommandFailed(
                     f'service "{service}" has protocol "{protocol}", which does not match defined listener protocol "{wanted}"'
                 )

@@ -82,7 +82,12 @@ CASES = [
     pytest.param([WEB], ingress("gw", "tcp", "web"), 'service "web" has protocol "http", which does not match defined listener protocol "tcp"',
                  id="a listener of another protocol"),
     pytest.param([WEB, ingress("gw", "http", "web")], speaks("web", "tcp"),
-                 'service "web" has protocol "tcp", which does not match defined listener protocol "http"', id="another protocol behind a listener"),
+                 'service "web" has protocol "tcp", which does not match defined listener protocol "http"', id="tcp behind a listener of http"),
+    pytest.param([ingress("gw", "tcp", "web")], WEB, "", id="http behind a listener of tcp"),
+    pytest.param([ingress("gw", "tcp", "web"), WEB], router("web"),
+                 'service "web" has protocol "http", which does not match defined listener protocol "tcp"', id="a router behind a listener of tcp"),
+    pytest.param([WEB, speaks("db", "tcp"), splitter("db", to("web"))], ingress("gw", "tcp", "db"),
+                 'service "db" has protocol "http", which does not match defined listener protocol "tcp"', id="a listener of what a split leads to"),
     pytest.param([WEB], ingress("gw", "tcp", "*"), "", id="a listener for everything"),
 ]  # fmt: skip
 
