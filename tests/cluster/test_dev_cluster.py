@@ -140,7 +140,7 @@ def test_an_agent_that_does_not_stop_is_killed_in_the_end():
         (pid,) = cluster.children().values()
         os.kill(pid, signal.SIGSTOP)
         assert cluster.end() == 1
-        assert "==> not all have stopped within 10 s: n1 killed" in cluster.lines
+        assert "==> not all have stopped within 15 s: n1 killed" in cluster.lines
     assert not lives(pid)
 
 

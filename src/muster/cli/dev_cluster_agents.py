@@ -14,7 +14,7 @@ from muster.cli.child import complaint
 from muster.testing.cluster_layout import Place
 from muster.testing.forking import fork_agent
 
-STOP_SECONDS = 10.0  # for all agents to stop after an interrupt; then they are killed
+STOP_SECONDS = 15.0  # for all agents to stop after an interrupt; then they are killed
 LOOK_SECONDS = 0.1  # between two questions for a leader
 ASK_SECONDS = 0.5  # for an answer
 READ_BYTES = 1 << 16

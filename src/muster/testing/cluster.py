@@ -20,8 +20,8 @@ from muster.client.errors import ClientError
 from muster.testing.agent_process import AgentProcess
 from muster.testing.cluster_layout import Block, Place, joined, places, write_config
 
-STOP_LIMIT = 15.0  # seconds for an agent that was told to stop, before it is killed
-READY_LIMIT = 30.0
+STOP_LIMIT = 30.0  # seconds for an agent that was told to stop, before it is killed
+READY_LIMIT = 60.0
 POLL_SECONDS = 0.01
 LOG_SHOWN = 2000  # characters of an agent's log in an error
 
@@ -126,7 +126,7 @@ class Cluster:
     def start(self) -> "Cluster":
         """Returns itself once the servers have a leader that all agents know and that takes writes.
 
-        Raises ConfigurationError, NotReady with the logs if that takes longer than 30 s, RuntimeError if it runs already.
+        Raises ConfigurationError, NotReady with the logs if that takes longer than 60 s, RuntimeError if it runs already.
         """
         if self._block is not None:
             raise RuntimeError("this cluster runs already")
