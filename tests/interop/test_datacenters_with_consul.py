@@ -5,6 +5,7 @@ Datacenter `a` runs Consul, `b` Muster, `c` either: `a` and `b` are asked the sa
 
 import json
 import re
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -140,6 +141,7 @@ MOVING = re.compile(r'"(ModifyIndex|CreateIndex|Index|LastIndex|LastContact|Stab
 
 def config(dc: str, join: str = "", wan: str = "") -> dict[str, Any]:
     made: dict[str, Any] = {"datacenter": dc, "performance": {"raft_multiplier": 1}, "retry_interval": "1s", "retry_interval_wan": "1s"}
+    made["disable_remote_exec"] = False
     made |= {"gossip_wan": {"probe_interval": "1s", "probe_timeout": "500ms", "suspicion_mult": 2, "gossip_interval": "100ms"}}
     return made | ({"retry_join": [join]} if join else {}) | ({"retry_join_wan": [wan]} if wan else {})
 
@@ -328,3 +330,29 @@ def test_a_snapshot_of_there_is_saved_and_restored_from_here(world, asker, there
     there.call("PUT", f"/v1/kv/{key}", "after")
     assert asker.call("PUT", f"/v1/snapshot?dc={dc}", archive)[0] == 200
     there.until(lambda: there.call("GET", f"/v1/kv/{key}?raw")[1] == b"before", what="the state of the archive")
+
+
+def test_a_command_is_run_on_the_hosts_of_any_datacenter_by_either_program(world, consul):
+    """By both command lines: in the asked agent's datacenter, where agents of one kind are, and in another one."""
+
+    def told(program: Path, asked: AgentProcess, dc: str) -> tuple[int, list[str]]:
+        words = [
+            program,
+            "exec",
+            f"-http-addr={asked.client}:{asked.http}",
+            f"-datacenter={dc}",
+            "-wait=5s",
+            "echo out; echo err >&2; exit 3",
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        return done.returncode, sorted(done.stdout.splitlines())
+
+    asked = [(program, world[agent], dc) for program in (MUSTER, consul) for agent in ("a1", "b2") for dc in ("a", "b", "c")]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        results = list(pool.map(lambda one: told(*one), asked))
+    for (_, _, dc), (status, lines) in zip(asked, results, strict=True):
+        hosts = [name for name in world if name[0] == dc]
+        expected = [f"{len(hosts)} / {len(hosts)} node(s) completed / acknowledged"]
+        for host in hosts:
+            expected += [f"    {host}: out", f"    {host}: err", f"    {host}:", f"==> {host}: finished with exit code 3"]
+        assert (status, lines) == (2, sorted(expected))

@@ -104,6 +104,8 @@ class Agent:
         self.sync = Synchronizer(self.local, lambda: self.identity, self.call, clock, chance, self.pools.alive_count)
         self.events = UserEvents()
         self.event_listeners: list[Callable[[UserEvent], None]] = []
+        self.internal_events: dict[str, Callable[[UserEvent], None]] = {}
+        """By their names, the events that are not kept for users, and what is done at them."""
         self.monitor = LoopMonitor(clock, self.metrics)
         self.watching: Watching | None = None
         self.reload_listeners: list[Callable[[Config], None]] = []
@@ -375,6 +377,10 @@ class Agent:
     def receive_event(self, event: UserEvent) -> None:
         """An event has reached this node; it is kept if it concerns it."""
         if not concerns(event, self.node_name, self.local.services().values()):
+            return
+        internal = self.internal_events.get(event.name)
+        if internal is not None:
+            internal(event)
             return
         self.events.add(event)
         logger.debug("new event: event_name=%s event_id=%s", event.name, event.id)

@@ -8,6 +8,7 @@ COMMANDS = {
     "catalog services": ("catalog_services", "Lists the services of a datacenter"),
     "dev-cluster": ("dev_cluster", "Runs a whole datacenter on this machine, to try things out"),
     "event": ("event", "Fires a user event"),
+    "exec": ("remote_exec", "Runs a command on many hosts"),
     "force-leave": ("force_leave", "Marks a failed member as having left"),
     "info": ("info", "Shows what an operator wants to know of an agent"),
     "join": ("join", "Makes the agent join a cluster"),

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
+from muster.agent import remote_exec
 from muster.agent.agent import Agent, Servers
 from muster.agent.config.config import Config
 from muster.agent.datacenters import PooledDatacenters
 from muster.agent.identity import node_id
 from muster.agent.rate_limit import RateLimit
+from muster.agent.remote_exec import RemoteExecution
 from muster.agent.remote_servers import RemoteServers
 from muster.agent.settings import sinks, telemetry_settings
 from muster.agent.telemetry import Metrics
@@ -54,6 +56,8 @@ class RunningAgent:
         self.remote: RemoteServers | None = None
         self.rpc_pool: RpcPool | None = None
         self.agent = Agent(config, self.clock, self.random, self._servers(config), self.metrics, self._read_config, self._leave, self._fail)
+        self.remote_execution = RemoteExecution(self.agent.call, config.node_name, config.datacenter, config.disable_remote_exec)
+        self.agent.internal_events[remote_exec.EVENT] = self.remote_execution.announced
         if self.remote is not None:
             self.agent.pools.lan_listeners.append(self.remote.heard)
         if self.rpc_pool is not None:
@@ -161,6 +165,7 @@ class RunningAgent:
             await self.server_part.stop_answering()
         if self.http is not None:
             await self.http.close()
+        await self.remote_execution.stop()
         await self.agent.stop()
         if self.remote is not None:
             self.remote.stop()

@@ -73,7 +73,7 @@ ROOT: Shape = (
     Key("disable_host_node_id", BOOL, "true"),
     Key("disable_http_unprintable_char_filter", BOOL, "false"),
     Key("disable_keyring_file", BOOL, "false; true in dev mode"),
-    _accepted("disable_remote_exec", BOOL, "true", "commands are never taken from the KV store"),
+    Key("disable_remote_exec", BOOL, "true"),
     _accepted("disable_update_check", BOOL, "false", "Muster never calls home"),
     Key("discard_check_output", BOOL, "false", reloadable=True),
     Key("discovery_max_stale", DURATION, "0s"),
