@@ -48,8 +48,8 @@ def segment(member: "Member") -> str:
     return "<all>" if member.tags.get("role") == "consul" else "<default>"
 
 
-def _order(member: "Member") -> tuple[str, str, str]:
-    return member.tags.get("dc", ""), segment(member), member.name
+def _order(member: "Member") -> tuple[str, str]:
+    return segment(member), member.name
 
 
 def _address(member: "Member") -> str:

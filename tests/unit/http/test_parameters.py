@@ -102,6 +102,25 @@ def test_a_cached_question_is_a_hit_the_second_time(edge: Any) -> None:
     assert b"X-Cache" not in edge.get("/v1/health/service/web")
 
 
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        pytest.param("catalog/nodes", "Catalog.ListNodes", id="nodes"),
+        pytest.param("catalog/services", "Catalog.ListServices", id="services"),
+        pytest.param("health/state/any", "Health.ChecksInState", id="checks"),
+        pytest.param("health/service/web", "Health.ServiceNodes", id="instances"),
+    ],
+)
+@pytest.mark.parametrize(("age", "asks"), [pytest.param(4_999, 1, id="young enough"), pytest.param(5_001, 2, id="too old")])
+def test_an_answer_of_a_server_that_lost_its_leader_for_too_long_is_not_taken(
+    edge: Any, path: str, method: str, age: int, asks: int
+) -> None:
+    edge.agent.answers[method] = lambda request: Reply(value=None, index=1, last_contact=age * 1_000_000 if request.allow_stale else 0)
+    answer = edge.get(f"/v1/{path}{'&' if '?' in path else '?'}max_stale=5s")
+    assert [asked.allow_stale for _, asked in edge.agent.asked] == [True, False][:asks]
+    assert (b"X-Consul-Lastcontact: 0\r\n" in answer) == (asks == 2)
+
+
 def test_the_book_of_cached_questions_has_a_bound() -> None:
     book = CacheBook()
     for number in range(REMEMBERED + 1):
