@@ -1,6 +1,7 @@
 """Three datacenters of Muster's: `one` with a server and a client agent, `two` with three servers of which one is killed, `three` with one."""
 
 import json
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from agents import AgentProcess
+from agents import MUSTER, AgentProcess
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +127,18 @@ def test_a_query_goes_to_the_next_healthy_datacenter_and_back(agents):
     turn("one-client", "pass", ("one", 0))
 
 
+def doctor(agent: AgentProcess) -> tuple[int, list[str]]:
+    """The exit status of `muster doctor`, and what it found."""
+    words = [MUSTER, "doctor", "-json", f"-http-addr={agent.client}:{agent.http}"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    return done.returncode, [one["what"] for one in json.loads(done.stdout)]
+
+
+def test_the_doctor_finds_nothing_wrong(agents):
+    for name in ("one-1", "two-2"):
+        agents[name].until(lambda name=name: doctor(agents[name]) == (0, []), what="no finding")
+
+
 def test_a_datacenter_that_loses_a_server_goes_on_answering(agents):
     leader = asked(agents["one-1"], "GET", "/v1/status/leader?dc=two").partition(":")[0]
     victim = next(name for name, address in ADDRESSES.items() if address == leader)
@@ -133,3 +146,5 @@ def test_a_datacenter_that_loses_a_server_goes_on_answering(agents):
     for number in range(20):
         assert asked(agents["one-client"], "PUT", f"/v1/kv/after-{number}?dc=two", number) is True, "a call waits for the new leader there"
         assert asked(agents["three-1"], "GET", f"/v1/kv/after-{number}?dc=two")[0]["Key"] == f"after-{number}"
+    survivor = next(agents[name] for name in ("two-1", "two-2", "two-3") if name != victim)
+    survivor.until(lambda: doctor(survivor)[0] == 2 and f"Servers have failed: {victim}." in doctor(survivor)[1], what="a finding")

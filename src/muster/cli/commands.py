@@ -7,6 +7,7 @@ COMMANDS = {
     "catalog nodes": ("catalog_nodes", "Lists the nodes of a datacenter"),
     "catalog services": ("catalog_services", "Lists the services of a datacenter"),
     "dev-cluster": ("dev_cluster", "Runs a whole datacenter on this machine, to try things out"),
+    "doctor": ("doctor", "Looks for what is wrong and says what to do"),
     "event": ("event", "Fires a user event"),
     "exec": ("remote_exec", "Runs a command on many hosts"),
     "force-leave": ("force_leave", "Marks a failed member as having left"),
