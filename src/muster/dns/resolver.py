@@ -6,15 +6,13 @@ that this agent can answer itself runs through at once, without a task.
 Source: answers of Consul 1.8.7.
 """
 
-import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from msgspec.structs import replace
-
-from muster.agent.cache import AgentCache, Cached
+from muster.agent.cache import AgentCache
 from muster.dns import truncation
+from muster.dns.asking import Call, ask, settled
 from muster.dns.names import Plan, plan, reversed_address
 from muster.dns.records import (
     absolute,
@@ -26,8 +24,10 @@ from muster.dns.records import (
     node_name,
 )
 from muster.dns.recursor import Recursor
+from muster.dns.reverse import name_of
+from muster.dns.rows import is_healthy, shuffled
 from muster.dns.settings import DnsSettings
-from muster.model.catalog import CONSUL_SERVICE_NAME, CRITICAL, PASSING, CheckServiceNode, Node
+from muster.model.catalog import CONSUL_SERVICE_NAME, CheckServiceNode, Node
 from muster.model.clock import Clock
 from muster.model.durations import InvalidDuration, parse_duration
 from muster.model.errors import MusterError, NotFound
@@ -35,19 +35,12 @@ from muster.transport.metrics import Metrics, NoMetrics
 from muster.wire import dns
 from muster.wire.dns import AuthorityData, Message, Question, Record
 from muster.wire.replies import Reply
-from muster.wire.requests import DatacenterRequest, NodeRequest, PreparedQueryExecuteRequest, QuerySource, ServiceRequest
-
-T = TypeVar("T")
-Call = Callable[[str, Any], "Reply | asyncio.Future[Reply]"]
+from muster.wire.requests import NodeRequest, PreparedQueryExecuteRequest, QuerySource, ServiceRequest
 
 DEEPEST_FOLLOWING = 3  # how many aliases in a row are followed
 MOST_NAME_SERVERS = 3
 QUERY_NOT_FOUND = "Query not found"
 ADDRESS_QUESTIONS = (dns.TYPE_A, dns.TYPE_AAAA, dns.TYPE_ANY)
-
-
-async def settled(outcome: "Reply | asyncio.Future[Reply]") -> Reply:
-    return outcome if isinstance(outcome, Reply) else await outcome
 
 
 class Resolver:
@@ -104,14 +97,7 @@ class Resolver:
         return self._finish(query, message)
 
     async def _ask(self, method: str, request: Any) -> Reply:
-        """The reply, of the cache if it may be; of the leader if another server's is too old."""
-        if request.use_cache and self.cache is not None:
-            found = self.cache.get(method, request)
-            return (found if isinstance(found, Cached) else await found).reply
-        reply = await settled(self.call(method, request))
-        if request.allow_stale and reply.last_contact > self.settings.max_stale:
-            return await settled(self.call(method, replace(request, allow_stale=False)))
-        return reply
+        return await ask(self.call, self.cache, self.settings, method, request)
 
     # ---- the frame of an answer
 
@@ -391,29 +377,13 @@ class Resolver:
             return False
         wanted = Record(question.name, kind, 0, address)
         try:
-            name = await self._name_of(str(wanted.data))
+            name = await name_of(self.call, self.settings, str(wanted.data))
         except MusterError:
             return False
         if not name:
             return False
         message.answers.append(Record(question.name, dns.TYPE_PTR, 0, name + settings.domain))
         return True
-
-    async def _name_of(self, address: str) -> str:
-        settings = self.settings
-        same = _same_address(address)
-        nodes = await settled(
-            self.call("Catalog.ListNodes", DatacenterRequest(datacenter=settings.datacenter, allow_stale=settings.allow_stale))
-        )
-        for node in nodes.value:
-            if same(node.address):
-                return f"{node.node}.node.{settings.datacenter}."
-        request = ServiceRequest(datacenter=settings.datacenter, service_address=address, allow_stale=settings.allow_stale)
-        rows = await settled(self.call("Catalog.ServiceNodes", request))
-        for row in rows.value:
-            if same(row.service.address):
-                return f"{row.service.service}.service.{settings.datacenter}."
-        return ""
 
     # ---- aliases
 
@@ -431,35 +401,3 @@ class Resolver:
         question = Question(name, question_type)
         await self._dispatch(asked, question, message, message, "", True)
         return [Record(record.name, record.type, ttl, record.data) for record in message.answers]
-
-
-def is_healthy(row: CheckServiceNode, only_passing: bool) -> bool:
-    return all(check.status != CRITICAL and (not only_passing or check.status == PASSING) for check in row.checks)
-
-
-def _same_address(address: str) -> Callable[[str], bool]:
-    from ipaddress import ip_address
-
-    wanted = ip_address(address)
-
-    def same(text: str) -> bool:
-        if text == address:
-            return True
-        try:
-            return ip_address(text) == wanted
-        except ValueError:
-            return False
-
-    return same
-
-
-def shuffled(rows: Sequence[T], chance: random.Random) -> Iterator[T]:
-    """The rows in random order, drawn as they are asked for: whoever wants three of a thousand pays for three."""
-    pool = list(rows)
-    size = len(pool)
-    draw = chance.random
-    while size:
-        position = int(draw() * size)
-        size -= 1
-        yield pool[position]
-        pool[position] = pool[size]

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from muster.dns.names import plan
 from muster.dns.records import instance_answer
-from muster.dns.resolver import Resolver, is_healthy
+from muster.dns.resolver import Resolver
+from muster.dns.rows import is_healthy
 from muster.dns.settings import DnsSettings
 from muster.model.catalog import CheckServiceNode
 from muster.model.errors import DecodeError, MusterError
