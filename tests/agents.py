@@ -131,8 +131,8 @@ class AgentProcess:
             time.sleep(0.02)
         raise AssertionError(f"not within {limit} s: {what or condition}\n{self.log()[-3000:]}")
 
-    def until_leader(self) -> None:
-        self.until(lambda: self.call("PUT", "/v1/kv/test-is-ready", "x", 5)[1].strip() == b"true", what="a first write")
+    def until_leader(self, limit: float = 30) -> None:
+        self.until(lambda: self.call("PUT", "/v1/kv/test-is-ready", "x", 5)[1].strip() == b"true", limit, what="a first write")
 
     def memory(self) -> float:
         """Resident memory in MB."""

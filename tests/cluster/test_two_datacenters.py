@@ -15,6 +15,7 @@ from agents import MUSTER, AgentProcess
 pytestmark = pytest.mark.slow
 
 PORTS = (8500, -1, 8300, 8301, 8302)
+START_LIMIT = 120.0  # seconds: all programs start at once
 ADDRESSES = {
     "one-1": "127.0.24.1", "one-client": "127.0.24.2", "two-1": "127.0.24.3", "two-2": "127.0.24.4", "two-3": "127.0.24.5",
     "three-1": "127.0.24.6",
@@ -47,10 +48,10 @@ def agents(tmp_path_factory):
             running.callback(made[name].stop)  # also of one that does not come up
             made[name].start()
         for agent in made.values():
-            agent.until_leader()
+            agent.until_leader(START_LIMIT)
         for agent in made.values():
-            agent.until(lambda agent=agent: len(agent.json("/v1/catalog/datacenters")) == 3, what="three datacenters")
-            agent.until(lambda agent=agent: len(agent.json("/v1/status/peers?dc=two")) == 3, what="three servers there")
+            agent.until(lambda agent=agent: len(agent.json("/v1/catalog/datacenters")) == 3, START_LIMIT, what="three datacenters")
+            agent.until(lambda agent=agent: len(agent.json("/v1/status/peers?dc=two")) == 3, START_LIMIT, what="three servers there")
         yield made
 
 
@@ -147,4 +148,6 @@ def test_a_datacenter_that_loses_a_server_goes_on_answering(agents):
         assert asked(agents["one-client"], "PUT", f"/v1/kv/after-{number}?dc=two", number) is True, "a call waits for the new leader there"
         assert asked(agents["three-1"], "GET", f"/v1/kv/after-{number}?dc=two")[0]["Key"] == f"after-{number}"
     survivor = next(agents[name] for name in ("two-1", "two-2", "two-3") if name != victim)
-    survivor.until(lambda: doctor(survivor)[0] == 2 and f"Servers have failed: {victim}." in doctor(survivor)[1], what="a finding")
+    survivor.until(
+        lambda: doctor(survivor)[0] == 2 and f"Servers have failed: {victim}." in doctor(survivor)[1], limit=60, what="a finding"
+    )

@@ -17,8 +17,10 @@ from namespaces import Network, needs_namespaces
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 PORTS = (8500, -1, 8300, 8301, 8302)
+START_LIMIT = 120.0  # seconds: all programs start at once
 QUICK = {"probe_interval": "1s", "probe_timeout": "500ms", "suspicion_mult": 2, "gossip_interval": "100ms"}
-SLOWER = 8.0  # seconds by which Muster may be later than Consul: what a busy machine adds, a fifth of what is measured
+LOST_AFTER = 60.0  # seconds: a connection is asked for a sign of life after 30 and given up 10 later; the rest is for a busy machine
+UNREACHABLE_AFTER = 25.0  # seconds: a connection is tried for 10
 LOST = "rpc error making call: EOF"
 UNREACHABLE = "rpc error getting client: failed to get conn: dial tcp {}:0->{}:8300: i/o timeout"
 
@@ -57,8 +59,8 @@ def test_a_datacenter_that_is_cut_off_is_missed_and_found_again_as_by_consul(con
             for (name, program), host in zip(programs.items(), hosts, strict=True)
         ]
         for agent in agents:
-            agent.until_leader()
-            agent.until(lambda agent=agent: len(agent.json("/v1/catalog/datacenters")) == 3, what="three datacenters")
+            agent.until_leader(START_LIMIT)
+            agent.until(lambda agent=agent: len(agent.json("/v1/catalog/datacenters")) == 3, START_LIMIT, what="three datacenters")
         real, ours, there = agents
         there.call("PUT", "/v1/agent/service/register", '{"Name":"web","Port":1}')
         query = json.dumps({"Name": "web", "Service": {"Service": "web", "Failover": {"Datacenters": ["c"]}}})
@@ -74,12 +76,11 @@ def test_a_datacenter_that_is_cut_off_is_missed_and_found_again_as_by_consul(con
                 other.deafen(hosts[2])
             # The connection looks well to both programs until nothing comes back on it for forty seconds.
             asked = [pool.submit(timed, agent, "/v1/kv/test-is-ready?dc=c") for agent in (ours, real)]
-            check_alike(*(one.result() for one in asked), LOST, LOST)
-            check_alike(*(one.result() for one in waiting), LOST, LOST)
+            for question in (asked, waiting):
+                check_alike(*(one.result() for one in question), LOST, LOST_AFTER)
             # From then on no connection can be made.
             asked = [pool.submit(timed, agent, "/v1/catalog/nodes?dc=c") for agent in (ours, real)]
-            texts = [UNREACHABLE.format(host.address, hosts[2].address) for host in (hosts[1], hosts[0])]
-            check_alike(*(one.result() for one in asked), *texts)
+            check_alike(*(one.result() for one in asked), UNREACHABLE.format(hosts[1].address, hosts[2].address), UNREACHABLE_AFTER)
         for agent in (real, ours):
             assert "c" in agent.json("/v1/catalog/datacenters"), "one that is away is known nevertheless"
         for host in hosts:
@@ -89,6 +90,8 @@ def test_a_datacenter_that_is_cut_off_is_missed_and_found_again_as_by_consul(con
             agent.until(lambda agent=agent: agent.json("/v1/query/web/execute")["Nodes"], limit=120, what="an instance elsewhere")
 
 
-def check_alike(ours: tuple[float, int, str], real: tuple[float, int, str], our_text: str, real_text: str) -> None:
-    assert (ours[1:], real[1:]) == ((500, our_text), (500, real_text))
-    assert ours[0] < real[0] + SLOWER
+def check_alike(ours: tuple[float, int, str], real: tuple[float, int, str], text: str, limit: float) -> None:
+    """Consul's connections end with one of several texts, as it happens; the times of both are the same but for when they began to connect."""
+    assert (ours[1], ours[2]) == (500, text)
+    assert (real[1], real[2].startswith(" ".join(text.split()[:3]))) == (500, True)
+    assert max(ours[0], real[0]) < limit

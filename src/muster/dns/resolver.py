@@ -333,11 +333,10 @@ class Resolver:
         if size not in (4, 16):
             return
         try:
-            raw = bytes.fromhex(asked.name)
+            raw = bytes.fromhex(asked.name) if len(asked.name) == 2 * size else b""
         except ValueError:
-            self._name_error(asked, message)
-            return
-        if len(raw) != size or len(asked.name) != 2 * size:
+            raw = b""
+        if len(raw) != size:
             self._name_error(asked, message)
             return
         kind = dns.TYPE_A if size == 4 else dns.TYPE_AAAA
