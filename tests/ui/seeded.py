@@ -56,7 +56,7 @@ class Api:
         body: dict[str, Any] = {
             "Node": node,
             "Address": f"10.0.0.{NODES.index(node) + 1 if node in NODES else 99}",
-            "SkipNodeUpdate": False,
+            "SkipNodeUpdate": node in NODES,
         }
         if service:
             identifier = fields.pop("ID", f"{service}-{node}")

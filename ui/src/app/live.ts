@@ -1,6 +1,6 @@
 // Data that stay true: each resource is asked again when the server says that it changed.
 
-import { type Signal, signal, useSignal } from "@preact/signals";
+import { effect, type Signal, signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { address, ApiError, get } from "./api";
 import { token } from "./auth";
@@ -34,6 +34,7 @@ class Resource<T> {
   private index = 0;
   private failures = 0;
   private body = "";
+  private unwatch: () => void = () => undefined;
 
   constructor(
     readonly path: string,
@@ -47,9 +48,14 @@ class Resource<T> {
     this.whole = new AbortController();
     stream.need(this.options.topics);
     void this.run(this.whole.signal);
+    this.unwatch = effect(() => {
+      const isPaused = hidden.value || !preferences.value.live;
+      if (isPaused && this.state.peek().at > 0) this.step?.abort();
+    });
   }
 
   stop(): void {
+    this.unwatch();
     this.whole?.abort();
     this.step?.abort();
     stream.release(this.options.topics);
@@ -81,7 +87,7 @@ class Resource<T> {
   }
 
   private async once(step: AbortSignal): Promise<void> {
-    const waits = this.index > 0 && !this.options.poll && !this.streams && blocking < BLOCKING_AT_ONCE;
+    const waits = this.index > 0 && !this.options.poll && !this.streams && !this.awaitsStream && blocking < BLOCKING_AT_ONCE;
     const began = performance.now();
     if (waits) blocking++;
     let changed: boolean;
@@ -112,11 +118,20 @@ class Resource<T> {
 
   /** The stream tells of the local datacenter only, and only where the agent is a server of Muster's. */
   private get streams(): boolean {
-    return stream.isOpen.peek() && !/[?&]dc=/.test(this.path);
+    return stream.isOpen.peek() && !this.isElsewhere;
+  }
+
+  private get awaitsStream(): boolean {
+    return stream.isAwaited && !this.isElsewhere;
+  }
+
+  private get isElsewhere(): boolean {
+    return /[?&]dc=/.test(this.path);
   }
 
   private async untilNext(took: number, waited: boolean, changed: boolean, step: AbortSignal): Promise<void> {
     if (this.options.poll) return sleep(this.options.poll, step);
+    if (this.awaitsStream) return stream.next(this.options.topics, this.index, 1000, step);
     if (this.streams) {
       await sleep(Math.max(100, 2 * took), step);
       return stream.next(this.options.topics, this.index, WAIT * 1000, step);

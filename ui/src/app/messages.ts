@@ -57,6 +57,7 @@ export const m = {
   },
   list: {
     search: "Search",
+    actions: "Actions",
     sort: "Sort by",
     filter: "Filter",
     clear: "Clear filters",

@@ -38,6 +38,11 @@ class Stream {
     this.soon();
   }
 
+  /** Whether it will be there in a moment, so that nobody need begin to wait in another way. */
+  get isAwaited(): boolean {
+    return this.isOffered && !this.isOpen.peek() && this.failures === 0 && this.needed.size > 0;
+  }
+
   /** Resolves when one of the topics changed after `index`, when the stream ends, or after so many milliseconds. */
   next(topics: string[], index: number, limit: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || topics.some((topic) => (this.latest.get(topic) ?? 0) > index)) return Promise.resolve();

@@ -59,7 +59,7 @@ export function Keys() {
     },
     {
       key: "act",
-      title: "",
+      title: m.list.actions,
       width: "3.5rem",
       cell: (key) => (
         <span class="actions">

@@ -110,7 +110,7 @@ function Instances({ rows, live, dc, name }: { rows: Instance[]; live: Live<Inst
     { key: "Tags", title: m.services.tags, kind: "wide", width: "12%", cell: (row) => <Tags tags={row.Service.Tags} /> },
     {
       key: "act",
-      title: "",
+      title: m.list.actions,
       kind: "quiet",
       width: "3.5rem",
       cell: (row) => (

@@ -32,7 +32,7 @@ export function Checks({ checks, history, showService }: { checks: Check[]; hist
         <li key={`${check.Node}/${check.CheckID}`} class={`card ${check.Status}`}>
           <header>
             <StatusBadge status={statusOf(check.Status)} />
-            <h3>{check.Name || check.CheckID}</h3>
+            <h2>{check.Name || check.CheckID}</h2>
             <code class="quiet-text">{check.CheckID}</code>
             <span class="meta">
               {showService && (check.ServiceName || m.checks.node)} {check.Type}

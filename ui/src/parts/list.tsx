@@ -231,6 +231,8 @@ function Table<T>(props: TableProps<T>) {
                       {isCurrent ? (direction === "desc" ? "↓" : "↑") : ""}
                     </span>
                   </button>
+                ) : column.key === "act" ? (
+                  <span class="visually-hidden">{column.title}</span>
                 ) : (
                   column.title
                 )}

@@ -18,7 +18,7 @@ export function Routing({ chain }: { chain: unknown }) {
         {nodes.map(([key, node]) => (
           <li key={key} class="card">
             <header>
-              <h3>{node.Name}</h3>
+              <h2>{node.Name}</h2>
               <span class="quiet-text">{node.Type}</span>
               <span class="meta">
                 {found?.Protocol} {key === found?.StartNode ? "start" : ""}

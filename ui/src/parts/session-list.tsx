@@ -49,7 +49,7 @@ export function SessionList({ path, isPart }: { path: string; isPart?: boolean }
     { key: "Checks", title: m.sessions.checks, kind: isPart ? "wide" : "quiet", width: "14%", cell: (row) => checksOf(row).join(", ") },
     {
       key: "act",
-      title: "",
+      title: m.list.actions,
       width: "3.5rem",
       cell: (row) => (
         <span class="actions">

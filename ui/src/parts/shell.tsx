@@ -66,7 +66,7 @@ function Bar() {
         {m.product}
       </a>
       <Datacenters />
-      <button type="button" class="palette-button" aria-keyshortcuts="Control+K" onClick={() => (paletteOpen.value = true)}>
+      <button type="button" class="palette-button" aria-label={m.shell.palette} aria-keyshortcuts="Control+K" onClick={() => (paletteOpen.value = true)}>
         <Icon name="search" />
         <span>{m.shell.palette}</span>
         <kbd>Ctrl K</kbd>
