@@ -27,8 +27,9 @@ def built() -> Path:
     return BUILT
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(built: Path) -> Iterator[Any]:
+    """A browser for one file of tests: while Playwright's driver runs, no other test of this process can run a loop."""
     with launched() as running:
         yield running
 
