@@ -19,7 +19,7 @@ from muster.testing.linearizability import violations
 
 SECONDS = float(os.environ.get("MUSTER_FAULT_SECONDS", "120"))
 SEED = int(os.environ.get("MUSTER_FAULT_SEED", "1"))
-LONGEST_SILENCE = 20.0
+LONGEST_SILENCE = 45.0
 """Seconds without an acknowledged write, at most, of a fault that leaves a majority: on a machine with other work, so that only a defect
 exceeds it. What is measured stands in docs/testing.md."""
 WITHOUT_MAJORITY = {"all isolated", "all killed"}
