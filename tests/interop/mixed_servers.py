@@ -154,9 +154,6 @@ def questions(keys: Iterable[str], nodes: Iterable[str], services: Iterable[str]
     return found
 
 
-UNORDERED = ("/v1/session", "/v1/query", "/v1/health/state", "/v1/coordinate", "/v1/catalog/services", "/v1/internal/ui/services")
-
-
 def answer(server: MixedServer, question: str) -> tuple[int, str, object]:
     """Status, index and content of a stale read: what this server holds itself."""
     reply = server.kept("GET", f"{question}{'&' if '?' in question else '?'}stale")

@@ -6,7 +6,7 @@ import json
 import threading
 from base64 import b64decode
 
-from mixed_servers import MixedServer
+from mixed_servers import MixedServer, until
 
 PAUSE = 0.02  # seconds between two writes of one writer: a load that is always there and leaves the machine to the servers
 
@@ -32,7 +32,7 @@ class Writers:
 
     def lost(self, server: MixedServer) -> list[str]:
         """What was acknowledged and is not there, or not as it was written."""
-        rows = server.ask("/v1/kv/written/?recurse&consistent")
+        rows = until(lambda: server.ask("/v1/kv/written/?recurse&consistent"), "all that was written", servers=[server])
         found = {row["Key"]: b64decode(row["Value"] or "").decode() for row in rows}
         return [key for key, value in self.acknowledged.items() if found.get(key) != value]
 
