@@ -155,7 +155,7 @@ def test_a_server_leaves_where_its_settings_say_so(whole, sign, settings):
     given = (leaving.folder / "agent.json").read_text()
     assert ended(whole, leaving, sign, **settings) == 0
     whole.until(lambda: peers(whole) == {"n1", "n2"}, "it takes no part", LIMIT)
-    assert status_of(whole, leaving) == 3
+    whole.until(lambda: status_of(whole, leaving) == 3, "the others see that it left", LIMIT)
     (leaving.folder / "agent.json").write_text(given)
     leaving.start()
     whole.until(lambda: peers(whole) == {"n1", "n2", "n3"}, "it takes part again", LIMIT)
@@ -174,7 +174,7 @@ def test_whether_a_client_leaves_is_for_its_signal_and_its_settings(whole, sign,
     client = whole.clients[1]
     given = (client.folder / "agent.json").read_text()
     assert ended(whole, client, sign, **settings) == (0 if leaves else 1)
-    assert status_of(whole, client) in ((3,) if leaves else (1, 4))
+    whole.until(lambda: status_of(whole, client) in ((3,) if leaves else (1, 4)), "the others see what became of it", LIMIT)
     (client.folder / "agent.json").write_text(given)
 
 
