@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 MUSTER = Path(sys.executable).with_name("muster")
 LIMIT = 60.0
+SMALL_FILE = 100_000  # bytes
 KEEP_ALL = {"autopilot": {"min_quorum": 3}, "performance": {"leave_drain_time": "100ms"}}
 
 
@@ -195,6 +197,36 @@ def test_a_dead_server_is_removed_by_its_address_and_comes_back_as_a_new_one(who
     dead.start()
     whole.until(lambda: peers(whole) == {"n1", "n2", "n3"}, "it takes part again", LIMIT)
     whole.until(lambda: state(dead) == state(whole.leader), "it holds the same", LIMIT)
+
+
+@pytest.mark.parametrize("who", ["a follower", "the leader"])
+def test_a_server_whose_disk_fails_is_shown_as_unhealthy_and_the_others_go_on(who):
+    with Cluster(servers=3, config=KEEP_ALL) as cluster:
+        bad = cluster.leader if who == "the leader" else cluster.followers[0]
+        cluster.until(lambda: bad.client.operator.autopilot_health().healthy, "all are healthy", LIMIT)
+        resource.prlimit(bad.pid, resource.RLIMIT_FSIZE, (SMALL_FILE, SMALL_FILE))  # no file of its grows beyond that
+        for number in range(2 * SMALL_FILE // 5000):
+            written(cluster, f"k/{number}", bytes(5000))
+
+        def health() -> dict[str, bool]:
+            good = next(server for server in cluster.servers if server is not bad)
+            return {one.name: one.healthy for one in good.client.operator.autopilot_health().servers}
+
+        others = {server.name: True for server in cluster.servers if server is not bad}
+        cluster.until(lambda: health() == {**others, bad.name: False}, "autopilot shows it", LIMIT)
+        assert cluster.leader is not bad
+        assert "File too large" in bad.client.agent.self().stats["muster"]["disk"]
+        cluster.until(lambda: gauge(bad, "muster.storage.failed") == 1, "its metric shows it", LIMIT)
+        assert bad.client.kv.get("k/0", Query(stale=True)).value.value == bytes(5000), "stale reads go on"
+        bad.stop()
+        bad.start()
+        cluster.until(lambda: all(health().values()) and len(health()) == 3, "it is healthy again", LIMIT)
+        cluster.until(lambda: state(bad) == state(cluster.leader), "it holds the same", LIMIT)
+
+
+def gauge(agent: Agent, name: str) -> float | None:
+    """Its value in the last interval that is over; None if it was not set then."""
+    return next((one["Value"] for one in agent.client.agent.metrics()["Gauges"] if one["Name"] == name), None)
 
 
 # ---- a cluster that has lost its quorum
