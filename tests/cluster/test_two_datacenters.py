@@ -128,6 +128,35 @@ def test_a_query_goes_to_the_next_healthy_datacenter_and_back(agents):
     turn("one-client", "pass", ("one", 0))
 
 
+def forget(agents: dict[str, AgentProcess], node: str, service: str, *more: str) -> tuple[int, str]:
+    """The exit status of `muster services forget`, asked of another agent than the service's, and what it said."""
+    asked = agents["one-1"]
+    words = [MUSTER, "services", "forget", f"-http-addr={asked.client}:{asked.http}", f"-node={node}", f"-id={service}", *more]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_service_is_forgotten_by_its_owner(agents):
+    owner, server = agents["one-client"], agents["one-1"]
+    register(agents, "one-client", "gone")
+    server.until(lambda: server.json("/v1/catalog/service/gone"), what="the service")
+    assert forget(agents, "one-client", "none")[0] == 1
+    status, said = forget(agents, "one-client", "gone", "-owner-port=1")
+    assert status == 1
+    assert "Run there: muster services deregister -id=gone" in said
+    status, said = forget(agents, "one-client", "gone")
+    assert (status, said) == (0, "Deregistered gone at its owner, the agent one-client at 127.0.24.2:8500\n")
+    assert "gone" not in owner.json("/v1/agent/services")
+    server.until(lambda: not server.json("/v1/catalog/service/gone"), what="no service")
+
+
+def test_a_service_that_no_agent_owns_is_removed_from_the_catalog(agents):
+    asked(agents["one-1"], "PUT", "/v1/catalog/register", {"Node": "ext", "Address": "10.0.0.1", "Service": {"ID": "db", "Service": "db"}})
+    assert forget(agents, "ext", "db") == (0, "Removed db of node ext from the catalog: no living agent owns it\n")
+    assert agents["one-1"].json("/v1/catalog/service/db") == []
+    asked(agents["one-1"], "PUT", "/v1/catalog/deregister", {"Node": "ext"})
+
+
 def doctor(agent: AgentProcess) -> tuple[int, list[str]]:
     """The exit status of `muster doctor`, and what it found."""
     words = [MUSTER, "doctor", "-json", f"-http-addr={agent.client}:{agent.http}"]

@@ -38,6 +38,7 @@ COMMANDS = {
     "rtt": ("rtt", "Estimates the round-trip time between two nodes"),
     "services": ("", "Interact with the agent's services"),
     "services deregister": ("services_deregister", "Removes services from the agent"),
+    "services forget": ("services_forget", "Removes a service for good, wherever it is registered"),
     "services register": ("services_register", "Registers services with the agent"),
     "snapshot": ("", "Saves, restores and inspects the servers' state"),
     "snapshot inspect": ("snapshot_inspect", "Shows what a snapshot file holds"),
