@@ -16,7 +16,7 @@ from seeded import Api, seed
 from muster.testing import Server
 from muster.ui.files import BUILT
 
-LIMIT = 15_000  # milliseconds that a test waits for what it expects; a loaded machine needs some of it
+LIMIT = 45_000  # milliseconds that a test waits for what it expects; a loaded machine needs some of it
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from seeded import Api
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-expect.set_options(timeout=15_000)
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+expect.set_options(timeout=45_000)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 AXE = Path(__file__).parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 Visit = Callable[..., Any]
@@ -31,6 +31,15 @@ PAGES = [
     pytest.param("dc1/kv/app/config.json/edit", "config.json", id="key"),
     pytest.param("dc1/kv/create", "New key", id="new key"),
     pytest.param("dc1/sessions", "Sessions", id="sessions"),
+    pytest.param("dc1/overview/server-status", "Overview", id="overview"),
+    pytest.param("dc1/overview/catalog-health", "Overview", id="catalog health"),
+    pytest.param("dc1/members", "Members", id="members"),
+    pytest.param("dc1/queries", "Prepared queries", id="queries"),
+    pytest.param("dc1/events", "Events", id="events"),
+    pytest.param("dc1/monitor", "Monitor", id="monitor"),
+    pytest.param("dc1/snapshots", "Snapshots", id="snapshots"),
+    pytest.param("dc1/topology", "Topology", id="topology"),
+    pytest.param("settings", "Settings", id="settings"),
     pytest.param("dc1/nothing-here", "No such page", id="unknown"),
 ]
 

@@ -13,8 +13,8 @@ from muster.testing import Server
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-expect.set_options(timeout=15_000)
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+expect.set_options(timeout=45_000)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Visit = Callable[..., Any]
 

@@ -35,6 +35,7 @@ export interface Options {
   body?: unknown;
   text?: string | Uint8Array<ArrayBuffer>;
   signal?: AbortSignal;
+  accept?: number[]; // further statuses that are answers and no errors
 }
 
 /** One answer as it came. Raises ApiError for every status from 300 up, and where nobody answers. */
@@ -52,7 +53,7 @@ export async function send(path: string, options: Options = {}): Promise<Respons
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, "The agent does not answer", path);
   }
-  if (!answer.ok) {
+  if (!answer.ok && !options.accept?.includes(answer.status)) {
     const text = await answer.text().catch(() => "");
     throw new ApiError(answer.status, text.trim().slice(0, 2000) || answer.statusText, path);
   }

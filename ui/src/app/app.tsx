@@ -2,15 +2,24 @@
 
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
+import { Events } from "../pages/events";
 import { InstancePage } from "../pages/instance";
 import { CreateKey, KeyPage } from "../pages/key";
 import { Keys } from "../pages/keys";
+import { Members } from "../pages/members";
+import { Monitor } from "../pages/monitor";
 import { NodePage } from "../pages/node";
 import { Nodes } from "../pages/nodes";
+import { Overview } from "../pages/overview";
+import { Queries } from "../pages/queries";
 import { ServicePage } from "../pages/service";
 import { Services } from "../pages/services";
 import { Sessions } from "../pages/sessions";
+import { SettingsPage } from "../pages/settings";
+import { Snapshots } from "../pages/snapshots";
+import { Topology } from "../pages/topology";
 import { Empty } from "../parts/feedback";
+import { Help, Palette } from "../parts/palette";
 import { Shell } from "../parts/shell";
 import { SignIn } from "../parts/sign-in";
 import { Boundary, Heading } from "../parts/small";
@@ -30,6 +39,14 @@ const PAGES: Record<string, ComponentType> = {
   key: KeyPage,
   "create-key": CreateKey,
   sessions: Sessions,
+  overview: Overview,
+  queries: Queries,
+  snapshots: Snapshots,
+  topology: Topology,
+  members: Members,
+  events: Events,
+  monitor: Monitor,
+  settings: SettingsPage,
 };
 
 function Unknown() {
@@ -54,6 +71,8 @@ export function App() {
         <Boundary key={`${dc}/${page}/${names.join("/")}`}>{page === "" ? null : <Page />}</Boundary>
       </Shell>
       <SignIn />
+      <Palette />
+      <Help />
       <Toasts />
     </>
   );

@@ -17,6 +17,7 @@ export interface State<T> {
 
 export interface LiveOptions {
   topics: string[]; // of the stream of changes
+  accept?: number[]; // further statuses that are answers
   poll?: number; // milliseconds: ask so often instead of waiting for changes
 }
 
@@ -93,7 +94,7 @@ class Resource<T> {
     let changed: boolean;
     try {
       const path = waits ? address(this.path, { index: this.index, wait: `${WAIT}s` }) : this.path;
-      const answer = await get<T>(path, { signal: step });
+      const answer = await get<T>(path, { signal: step, accept: this.options.accept ?? [] });
       changed = this.take(answer.data, answer.index);
     } finally {
       if (waits) blocking--;

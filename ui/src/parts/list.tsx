@@ -48,6 +48,9 @@ export function List<T>(props: ListProps<T>) {
   const marks = useMarks(rows, props.id, props.essence);
   const still = useStillOrder(sorted, props.id, asked.toString());
   const all = rows?.length ?? 0;
+  useEffect(() => {
+    if (all > 0 && performance.getEntriesByName("first-data").length === 0) performance.mark("first-data");
+  }, [all > 0]);
   return (
     <>
       {!props.isPart && (

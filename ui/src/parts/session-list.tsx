@@ -41,12 +41,12 @@ export function SessionList({ path, isPart }: { path: string; isPart?: boolean }
         </>
       ),
     },
-    { key: "ID", title: m.sessions.id, kind: isPart ? "wide" : "quiet", width: isPart ? "30%" : "24%", cell: (row) => <Code text={row.ID} what="ID" /> },
+    { key: "ID", title: m.sessions.id, kind: isPart ? "wide" : "quiet", width: isPart ? "28%" : "24%", cell: (row) => <Code text={row.ID} what="ID" /> },
     ...(isPart ? [] : [{ key: "Node", title: m.sessions.node, kind: "quiet", width: "9rem", cell: (row) => <a href={href(paths.node(dc, row.Node, "lock-sessions"))}>{row.Node}</a> } satisfies Column<Session>]),
     { key: "Behavior", title: m.sessions.behavior, width: "6.5rem", cell: (row) => row.Behavior },
     { key: "Delay", title: m.sessions.delay, kind: "number quiet", width: "6.5rem", cell: (row) => nanoseconds(row.LockDelay) },
     { key: "TTL", title: m.sessions.ttl, kind: "number quiet", width: "5rem", cell: (row) => row.TTL || "–" },
-    { key: "Checks", title: m.sessions.checks, kind: isPart ? "wide" : "quiet", width: "14%", cell: (row) => checksOf(row).join(", ") },
+    ...(isPart ? [] : [{ key: "Checks", title: m.sessions.checks, kind: "quiet", width: "14%", cell: (row) => checksOf(row).join(", ") } satisfies Column<Session>]),
     {
       key: "act",
       title: m.list.actions,

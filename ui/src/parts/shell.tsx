@@ -20,9 +20,9 @@ import { signInOpen } from "./sign-in";
 const drawerOpen = signal(false);
 
 const GROUPS: [string, string[]][] = [
-  [m.navigation.catalog, ["services", "nodes", "kv", "intentions", "queries", "sessions"]],
+  [m.navigation.catalog, ["services", "nodes", "kv", "queries", "sessions"]],
   [m.navigation.cluster, ["overview", "members", "topology", "events", "monitor", "snapshots"]],
-  [m.navigation.access, ["acls", "settings"]],
+  [m.navigation.page, ["settings"]],
 ];
 const SECTION_OF: Record<string, string> = { service: "services", instance: "services", node: "nodes", key: "kv", "create-key": "kv" };
 
@@ -66,7 +66,7 @@ function Bar() {
         {m.product}
       </a>
       <Datacenters />
-      <button type="button" class="palette-button" aria-label={m.shell.palette} aria-keyshortcuts="Control+K" onClick={() => (paletteOpen.value = true)}>
+      <button type="button" class="palette-button" aria-keyshortcuts="Control+K" onClick={() => (paletteOpen.value = true)}>
         <Icon name="search" />
         <span>{m.shell.palette}</span>
         <kbd>Ctrl K</kbd>
