@@ -346,7 +346,11 @@ class Consensus:
             return
         self._tickets += 1
         self._runner.tickets[self._tickets] = waiting
-        self._runner.carry_out(self._node.verify(self._clock.monotonic(), self._tickets))
+        try:
+            effects = self._node.verify(self._clock.monotonic(), self._tickets)
+        except NoLeader:
+            return  # the tickets fail when word of it, which waits behind a write, comes here
+        self._runner.carry_out(effects)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Future:  # type: ignore[type-arg]
         task = self._loop.create_task(work)

@@ -240,7 +240,7 @@ class EffectRunner:
     def _urgent_first(self, effects: Sequence[Effect]) -> Sequence[Effect]:
         """Does what need not wait for the disk; returns the rest."""
         rest: list[Effect] = []
-        blocked = self._replay is not None or self._install is not None
+        blocked = self._replay is not None or self._install is not None or self.failed is not None
         for effect in effects:
             if isinstance(effect, Send) and not effect.after_writes:
                 self._send(effect)
@@ -492,10 +492,10 @@ class EffectRunner:
 
 
 def _needs_no_disk(effect: Effect) -> bool:
-    """Whether a server whose disk failed may do it. It must not acknowledge what it only remembers.
+    """Whether a server whose disk failed may do it. It must not acknowledge what it only remembers, nor apply it: what is before may be missing.
 
     Nor does it answer heartbeats: a leader that is heard by such servers only would hold on to a lease without being able to commit.
     """
     if isinstance(effect, Send):
         return isinstance(effect.message, TimeoutNow)
-    return isinstance(effect, Apply | LostLeadership | Verified | TransferFailed)
+    return isinstance(effect, LostLeadership | Verified | TransferFailed)

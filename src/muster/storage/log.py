@@ -72,6 +72,7 @@ class Segment:
     def __init__(self, path: str, file: File, head: frames.Head) -> None:
         self.path, self.file, self.head = path, file, head
         self.end = frames.HEAD_SIZE  # where the next frame goes
+        self.last_frame = frames.HEAD_SIZE  # where the last one begins
         self.claimed = frames.HEAD_SIZE  # from `end` to here the file holds zeros
         self.highest_index = head.next_index - 1  # that any of its frames ever had
 
@@ -100,6 +101,7 @@ class DiskLog:
             self._begin_segment()
         # A crash may have come between the creation of a file and the sync of its name.
         files.sync_directory(directory)
+        self._make_durable(self._segments[-1])
 
     def append(self, entries: Sequence[Entry]) -> None:
         """See LogStorage."""
@@ -274,6 +276,7 @@ class DiskLog:
             self.first_index, self.last_index = head.next_index, head.next_index - 1
         self._segments.append(segment)
         while (frame := frames.decode_frame(content, segment.end, head.salt)) is not None:
+            segment.last_frame = frame.offset
             if frame.kind == frames.RESTART:
                 self._restarted(segment, frame.first_index)
             else:
@@ -282,6 +285,16 @@ class DiskLog:
         segment.claimed = len(content)
         if content.count(0, segment.end) != len(content) - segment.end:
             self._cut_tail(segment, content, is_last)
+
+    def _make_durable(self, segment: Segment) -> None:
+        """Writes the last frame of the log again. A process that is killed before a sync leaves it in the system's cache only.
+
+        It is written, and not only synced: after a sync that failed the system takes the cache for clean.
+        """
+        if segment.end > frames.HEAD_SIZE:
+            offset = segment.last_frame
+            segment.file.write(segment.file.read(segment.end - offset, offset), offset)
+        segment.file.sync()
 
     def _check_order(self, path: str, head: frames.Head) -> None:
         if self._segments and head.number != self._segments[-1].head.number + 1:

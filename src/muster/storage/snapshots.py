@@ -93,6 +93,7 @@ class DiskSnapshots:
     def __init__(self, files: Files, directory: str) -> None:
         self._files, self._directory = files, directory
         files.make_directory(directory)
+        files.sync_directory(directory)  # the last process may have been killed between a rename and its sync
 
     def begin(self, meta: SnapshotMeta) -> "DiskSnapshotWriter":
         """See SnapshotStorage."""

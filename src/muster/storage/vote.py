@@ -29,6 +29,7 @@ class DiskVote:
     def __init__(self, files: Files, directory: str) -> None:
         """Loads them; term 0 if none was ever saved. Raises CorruptFile."""
         self._files, self._directory, self._path = files, directory, f"{directory}/vote.json"
+        files.sync_directory(directory)  # the last process may have been killed between a rename and its sync
         self.saved = "vote.json" in files.list(directory)
         self.term, self.candidate = self._load() if self.saved else (0, "")
 
