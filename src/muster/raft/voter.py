@@ -152,9 +152,9 @@ class Voter:
         if self.role is Role.LEADER:
             effects += self._left_office(reason)
             self.contact.led(now)
+            self.contact.wait(now)  # others keep their time: a candidate that cannot win must not hold up those who can
         self._become(event)
         self.contact.forget()
-        self.contact.wait(now)
         if term > self.term:
             self.term, self._voted_for = term, ""
             effects.append(SaveVote(term, ""))
