@@ -492,8 +492,9 @@ class EffectRunner:
 
 
 def _needs_no_disk(effect: Effect) -> bool:
-    """Whether a server whose disk failed may do it. It must not acknowledge what it only remembers, nor apply it: what is before may be missing.
+    """Whether a server whose disk failed may do it.
 
+    It must not acknowledge what it only remembers, nor apply it: what is before may be missing.
     Nor does it answer heartbeats: a leader that is heard by such servers only would hold on to a lease without being able to commit.
     """
     if isinstance(effect, Send):
