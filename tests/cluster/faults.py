@@ -18,17 +18,27 @@ def no_fault(servers: Servers) -> None:
 
 
 def kill_leader(servers: Servers) -> None:
-    killed(servers.leader())
+    """And as many followers as may go with it."""
+    killed(minority([servers.leader(), *servers.followers()]))
 
 
 def kill_follower(servers: Servers) -> None:
-    killed(servers.followers()[0])
+    killed(minority([*servers.followers(), servers.leader()]))
 
 
-def killed(server: ServerHost) -> None:
-    server.kill()
+def minority(servers: list[ServerHost]) -> list[ServerHost]:
+    """The first of them, as many as need not be there."""
+    return servers[: (len(servers) - 1) // 2]
+
+
+def killed(victims: list[ServerHost]) -> None:
+    for server in victims:
+        server.process.kill()
+    for server in victims:
+        server.process.wait(LIMIT)
     time.sleep(HELD)
-    server.start()
+    for server in victims:
+        server.start()
 
 
 def kill_all(servers: Servers) -> None:
