@@ -160,7 +160,8 @@ def a_log_that_was_not_synced_is_trusted(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_failed_disk_acknowledges(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(effects_module, "WITHOUT_DISK", (*effects_module.WITHOUT_DISK, effects_module.Send))
+    right = effects_module._needs_no_disk
+    patch.setattr(effects_module, "_needs_no_disk", lambda effect: isinstance(effect, effects_module.Send) or right(effect))
 
 
 PLANTED: dict[Plant, int] = {

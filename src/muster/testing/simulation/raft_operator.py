@@ -95,9 +95,10 @@ class Operator:
         self.remove(leader)
 
     def finish(self) -> None:
-        """At the end: who was thrown away is removed."""
+        """At the end: who was thrown away, also one that an earlier wish has added since, is removed."""
         leader = self._cluster.leader()
-        gone = [name for name in self._leaving if leader is not None and leader.consensus.configuration.member(name) is not None]
+        members = leader.consensus.configuration.members if leader is not None else ()
+        gone = [member.identity for member in members if member.identity not in self._cluster.machines]
         if leader is not None and gone:
             self._ask(leader, lambda server: server.consensus.remove_server(gone[0]))
 

@@ -51,6 +51,14 @@ class WatchedLog:
         """See LogStorage."""
         return self._log.configurations()
 
+    def held_bytes(self) -> int:
+        """See LogStorage."""
+        return self._log.held_bytes()
+
+    def first_index_within(self, size: int) -> int:
+        """See LogStorage."""
+        return self._log.first_index_within(size)
+
     def compact(self, through: int) -> None:
         """See LogStorage."""
         self._log.compact(through)
