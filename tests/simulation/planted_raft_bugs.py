@@ -169,7 +169,7 @@ PLANTED: dict[Plant, int] = {
     commit_of_an_old_terms_entry_by_count: 0,
     lease_without_a_quorum: 0,
     stale_read_after_a_partition: 0,
-    snapshot_that_forgets_the_configuration: 0,
+    snapshot_that_forgets_the_configuration: 1,
     acknowledgement_before_the_sync: 0,
     acknowledgement_before_the_write: 0,
     applied_again_after_a_restart: 0,
@@ -180,6 +180,6 @@ PLANTED: dict[Plant, int] = {
     terms_of_earlier_entries_not_compared: 0,
     a_vote_for_a_shorter_log: 0,
     a_log_that_was_not_synced_is_trusted: 0,
-    a_failed_disk_acknowledges: 0,
+    a_failed_disk_acknowledges: 1,
 }
 """Each bug, and a seed that finds it."""

@@ -6,9 +6,6 @@ SEEDS = int(os.environ.get("MUSTER_RAFT_SEEDS", "500"))
 CHUNK = 10
 """Seeds of one test."""
 
-FOUND: tuple[int, ...] = ()
-"""Seeds beyond those that once found something."""
-
 
 def chunks(half: int) -> list[range]:
     """The seeds of one half, in chunks."""

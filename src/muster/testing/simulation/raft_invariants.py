@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from muster.raft.entries import Entry
+from muster.raft.entries import CONFIGURATION, Entry
 from muster.raft.messages import RequestVote, RequestVoteResponse
 from muster.raft.roles import Role
 from muster.state.store import Store
@@ -58,6 +58,8 @@ class RaftInvariants:
         self._last_command = 0
         self._rows: dict[str, list[tuple[int, Row]]] = {}
         self._values: set[bytes] = set()
+        self._configured = [0]  # indexes of the committed configurations
+        self._broken = ""  # what was violated where the program catches all that a state machine raises
 
     # ---- disks
 
@@ -123,10 +125,13 @@ class RaftInvariants:
 
     def stepped(self, server: SimulatedServer) -> None:
         """A server did something: look whether it committed more."""
+        if self._broken:
+            self._simulation.violated(self._broken)
         index = server.consensus.commit_index
         if index > self._commit_indexes[server.name]:
             self._commit(server, self._commit_indexes[server.name] + 1, index)
             self._commit_indexes[server.name] = index
+            self._knows_configuration(server, index)
         elif index < self._commit_indexes[server.name]:
             self._violated(f"{server.name} takes back what it knew to be committed")
         if server.consensus._node.log.term(index) not in (None, self.committed[index]):
@@ -135,6 +140,12 @@ class RaftInvariants:
             self._one_change(server)
         if self.on_step is not None:
             self.on_step(server)
+
+    def _knows_configuration(self, server: SimulatedServer, index: int) -> None:
+        """Whoever knows so much to be committed knows the configuration as of then."""
+        expected = next(at for at in reversed(self._configured) if at <= index)
+        if server.consensus._node.configurations.committed_index < expected:
+            self._violated(f"{server.name} has committed {index} and does not know the configuration of {expected}")
 
     def _one_change(self, server: SimulatedServer) -> None:
         """A leader begins a change of the configuration only when the one before it is committed."""
@@ -163,6 +174,8 @@ class RaftInvariants:
     def _newly_committed(self, server: SimulatedServer, index: int, term: int) -> None:
         """The first server that commits it is its leader, and a majority of the voters has it on disk."""
         self.committed.append(term)
+        if self._entries.get((index, term), (0, 0))[1] == CONFIGURATION:
+            self._configured.append(index)
         self.commits_seen += 1
         self._committed_in = max(self._committed_in, server.consensus.term)
         if not server.consensus.is_leader():
@@ -224,6 +237,7 @@ class RaftInvariants:
                 self._rows.setdefault(command.entry.key, []).append((index, row))
 
     def _violated(self, what: str) -> None:
+        self._broken = self._broken or what
         self._simulation.violated(what)
 
 
