@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 MUSTER = Path(sys.executable).with_name("muster")
 LIMIT = 60.0
+JOINED = "Join cluster completed"  # in the log
 SMALL_FILE = 100_000  # bytes
 KEEP_ALL = {"autopilot": {"min_quorum": 3}, "performance": {"leave_drain_time": "100ms"}}
 
@@ -127,7 +128,9 @@ def ended(cluster: Cluster, agent: Agent, sign: signal.Signals, **settings: obje
     """The exit status of an agent that was started with these settings and then got the signal."""
     agent.process.end(signal.SIGKILL, LIMIT)
     reconfigured(agent, **settings)
+    joined = agent.log.count(JOINED)
     agent.start()
+    cluster.until(lambda: agent.log.count(JOINED) > joined, "it has joined", LIMIT)
     cluster.until(lambda: agent.client.status.leader(), "it is back", LIMIT)
     cluster.until(lambda: status_of(cluster, agent) == 1, "the others see it", LIMIT)
     return agent.process.end(sign, LIMIT)

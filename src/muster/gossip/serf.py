@@ -191,7 +191,7 @@ class Serf:
         if join is not None and join.ignore_old:
             self._hearing.ignore_past_events(push_pull.user_state)
         effects = self._hearing.above(now, told)
-        if join is not None:
+        if join is not None and self._departure.phase is Phase.STAYING:  # otherwise it would take our leave back
             self._attendance.announce(now)
         return effects
 

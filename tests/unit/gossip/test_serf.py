@@ -331,6 +331,18 @@ class TestLeaving:
         with pytest.raises(Rejected, match=r"^Serf can't Join after Leave or Shutdown$"):
             me.join(1.5, [THERE], ticket=1)
 
+    def test_a_join_that_ends_after_the_leave_has_begun_does_not_take_it_back(self):
+        me, other = alone(), Serf(0.0, "o", THERE, {}, LAN, random.Random(2))
+        (exchange,) = me.join(1.0, [THERE], ticket=4)
+        answer, _ = other.receive_exchange(1.0, HERE, decode_message(exchange.message))
+        hear(me, alive("o"))
+        me.leave(1.05)
+        assert me.status is LEAVING
+        me.exchanged(1.1, exchange, decode_message(answer))
+        assert me.status is LEAVING
+        told = [decode_serf(decode_message(one).payload) for one in me.broadcasts(2, 1000) if isinstance(decode_message(one), User)]
+        assert [type(one) for one in told] == [LeaveIntent]
+
     def test_who_leaves_contradicts_nobody(self):
         me = alone()
         hear(me, alive())
