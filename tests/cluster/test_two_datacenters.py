@@ -32,6 +32,8 @@ def settings(name: str) -> dict[str, Any]:
         "retry_interval": "1s",
         "retry_interval_wan": "1s",
         "gossip_wan": QUICK,
+        "muster_external_checks": True,
+        "autopilot": {"cleanup_dead_servers": False},
     } | ({} if name.endswith("client") else {"retry_join_wan": [ADDRESSES["one-1"]]})
 
 
@@ -157,6 +159,18 @@ def test_a_service_that_no_agent_owns_is_removed_from_the_catalog(agents):
     asked(agents["one-1"], "PUT", "/v1/catalog/deregister", {"Node": "ext"})
 
 
+def test_nodes_without_an_agent_are_checked_by_the_servers(agents):
+    server = agents["one-1"]
+    for name, port in (("up", server.http), ("down", 1)):
+        how = {"TCP": f"{server.client}:{port}", "Interval": "1s", "Timeout": "1s"}
+        checks = [{"CheckID": f"tcp-{name}", "Name": name, "ServiceID": name, "Status": "warning", "Definition": how}]
+        node = {"Node": f"ext-{name}", "Address": server.client, "NodeMeta": {"external-node": "true"}, "Service": {"Service": name}}
+        asked(server, "PUT", "/v1/catalog/register", node | {"Checks": checks})
+    for name, status in (("up", "passing"), ("down", "critical")):
+        server.until(lambda name=name, status=status: server.json(f"/v1/health/checks/{name}")[0]["Status"] == status, 60, what=name)
+        asked(server, "PUT", "/v1/catalog/deregister", {"Node": f"ext-{name}"})
+
+
 def doctor(agent: AgentProcess) -> tuple[int, list[str]]:
     """The exit status of `muster doctor`, and what it found."""
     words = [MUSTER, "doctor", "-json", f"-http-addr={agent.client}:{agent.http}"]
@@ -177,6 +191,5 @@ def test_a_datacenter_that_loses_a_server_goes_on_answering(agents):
         assert asked(agents["one-client"], "PUT", f"/v1/kv/after-{number}?dc=two", number) is True, "a call waits for the new leader there"
         assert asked(agents["three-1"], "GET", f"/v1/kv/after-{number}?dc=two")[0]["Key"] == f"after-{number}"
     survivor = next(agents[name] for name in ("two-1", "two-2", "two-3") if name != victim)
-    survivor.until(
-        lambda: doctor(survivor)[0] == 2 and f"Servers have failed: {victim}." in doctor(survivor)[1], limit=60, what="a finding"
-    )
+    failed = f"Servers have failed: {victim}."
+    survivor.until(lambda: failed in doctor(survivor)[1], START_LIMIT, what="a finding")

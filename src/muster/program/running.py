@@ -11,6 +11,7 @@ from muster.agent import remote_exec
 from muster.agent.agent import Agent, Servers
 from muster.agent.config.config import Config
 from muster.agent.datacenters import PooledDatacenters
+from muster.agent.external_checks import ExternalChecks
 from muster.agent.identity import node_id
 from muster.agent.rate_limit import RateLimit
 from muster.agent.remote_exec import RemoteExecution
@@ -62,6 +63,7 @@ class RunningAgent:
             self.agent.pools.lan_listeners.append(self.remote.heard)
         if self.rpc_pool is not None:
             self.agent.pools.lan_listeners.append(hanging_up(self.rpc_pool))
+        self.external_checks: ExternalChecks | None = None
         self.datacenters: PooledDatacenters | None = None
         if self.server_part is not None:
             pools = self.agent.pools
@@ -69,6 +71,9 @@ class RunningAgent:
             pools.wan_listeners.append(self.datacenters.heard)
             self.server_part.server.know_datacenters(self.datacenters)
             pools.lan_listeners.append(self.server_part.server.member_event)
+            if config.muster_external_checks:
+                leads = self.server_part.server.is_ready
+                self.external_checks = ExternalChecks(self.agent.call, self.clock, self.random, config.datacenter, leads)
             for listeners in (pools.lan_listeners, pools.wan_listeners):  # after those who then know whom else to ask
                 listeners.append(hanging_up(self.server_part.pool))
             self.agent.leave_pools = self._leave_as_server
@@ -114,6 +119,8 @@ class RunningAgent:
         self.agent.start()
         if self.server_part is not None and self.server_part.server.is_ready():
             self.agent.leader_found()
+        if self.external_checks is not None:
+            self.external_checks.start()
         await self._listen()
         self.agent.reload_listeners.append(self._reconfigured)
         self.agent.start_watches()
@@ -165,6 +172,8 @@ class RunningAgent:
             await self.server_part.stop_answering()
         if self.http is not None:
             await self.http.close()
+        if self.external_checks is not None:
+            await self.external_checks.stop()
         await self.remote_execution.stop()
         await self.agent.stop()
         if self.remote is not None:

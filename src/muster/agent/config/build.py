@@ -188,6 +188,7 @@ def _config(whole: Tree, dev: bool, services: tuple[Definition, ...], checks: tu
         disable_anonymous_signature=get("disable_anonymous_signature", False),
         disable_keyring_file=get("disable_keyring_file", False),
         rejoin_after_leave=get("rejoin_after_leave", False),
+        muster_external_checks=get("muster_external_checks", False),
         encryption=sections.Encryption(get("encrypt", ""), get("encrypt_verify_incoming", True), get("encrypt_verify_outgoing", True)),
         serf_bind_address_lan=resolved(get("serf_lan") or bind, "serf_lan"),
         serf_bind_address_wan=resolved(get("serf_wan") or bind, "serf_wan"),

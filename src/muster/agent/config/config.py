@@ -69,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     join_lan: Join = Join()
     join_wan: Join = Join()
     rejoin_after_leave: bool = False
+    muster_external_checks: bool = False
     encryption: Encryption = Encryption()
 
     leave_on_terminate: bool = True

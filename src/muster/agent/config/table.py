@@ -103,6 +103,7 @@ ROOT: Shape = (
     Key("log_rotate_max_files", INT, "0"),
     Key("max_query_time", DURATION, "10m"),
     Key("muster", Kind.BLOCK, shape="muster", note="Muster's own; Consul knows no such key"),
+    Key("muster_external_checks", BOOL, "false"),
     Key("node_id", STRING),
     Key("node_meta", Kind.STRING_MAP, reloadable=True),
     Key("node_name", STRING, "the host's name"),
