@@ -119,7 +119,7 @@ def test_the_palette_goes_to_services_nodes_and_keys(site: Api, visit: Visit) ->
     for wanted, kind, heading in (("kafka", "Service", "kafka"), ("host-3", "Node", "host-3"), ("limits.yaml", "Key", "limits.yaml")):
         page.keyboard.press("Control+k")
         page.get_by_role("combobox", name="Service, node, key or page").fill(wanted)
-        expect(page.get_by_role("option").first).to_contain_text(kind)
+        expect(page.get_by_role("dialog").get_by_role("option").first).to_contain_text(kind)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
     page.keyboard.press("?")

@@ -12,7 +12,8 @@ function below(): string {
 
 const here = signal({ path: below(), search: location.search });
 
-export const place = computed(() => placeOf(here.value.path));
+const path = computed(() => here.value.path); // so that a change of the query leaves the place as it is
+export const place = computed(() => placeOf(path.value));
 export const query = computed(() => new URLSearchParams(here.value.search));
 
 const lists = new Map<string, string>(); // by path of a list, the query it was left with

@@ -43,8 +43,10 @@ export function List<T>(props: ListProps<T>) {
   const wanted = asked.get("filter") ?? "";
   const order = asked.get("sort") ?? "";
   const chosen = Object.fromEntries(facets.map((facet) => [facet.key, (asked.get(facet.key) ?? "").split(",").filter(Boolean)]));
-  const found = useMemo(() => search(rows ?? [], wanted, props.text), [rows, wanted]);
-  const sorted = useMemo(() => sort(choose(found, facets, chosen), sorts, order), [found, asked.toString()]);
+  // Sorted first: a keystroke then only takes rows away.
+  const ordered = useMemo(() => sort(rows ?? [], sorts, order), [rows, order]);
+  const found = useMemo(() => search(ordered, wanted, props.text), [ordered, wanted]);
+  const sorted = useMemo(() => choose(found, facets, chosen), [found, asked.toString()]);
   const marks = useMarks(rows, props.id, props.essence);
   const still = useStillOrder(sorted, props.id, asked.toString());
   const all = rows?.length ?? 0;
