@@ -8,7 +8,7 @@ import binascii
 import json
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Set
 from functools import cache
 from typing import Any, TypeVar
 
@@ -39,39 +39,33 @@ class WrongBody(ValueError):
 
 def read_json(body: bytes) -> Any:
     """The first JSON value of a body; `WrongBody` if there is none, or if it nests too deeply."""
-    _check_depth(body)
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except msgspec.DecodeError:
-        return _read_first(body)
+        value = _read_first(body)
     except RecursionError as error:
         raise WrongBody("exceeded max depth") from error
+    if body.count(b"[") + body.count(b"{") > DEEPEST and _is_too_deep(value):
+        raise WrongBody("exceeded max depth")
+    return value
 
 
-def _check_depth(body: bytes) -> None:
-    """Refuses nesting before the parser follows it. Counting brackets in texts too is on the safe side for short bodies only."""
-    if body.count(b"[") + body.count(b"{") <= DEEPEST:
-        return
-    depth, inside, escaped = 0, False, False
-    for byte in body.translate(None, delete=_UNINTERESTING):
-        if escaped:
-            escaped = False
-        elif inside:
-            if byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > DEEPEST:
-                raise WrongBody("exceeded max depth")
-        elif byte in b"]}":
-            depth -= 1
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if type(outer) in _CONTAINERS
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
+        ]
+        if not level:
+            return False
+    return True
 
 
-_UNINTERESTING = bytes(byte for byte in range(256) if byte not in b'[]{}"\\' and byte != 0x6E)
+_CONTAINERS = frozenset((dict, list))
 
 
 def _read_first(body: bytes) -> Any:
@@ -110,16 +104,17 @@ def from_json(record_type: type[R], value: Any) -> R:
     return record
 
 
-def lower_names(value: Any, known: Collection[str] = ()) -> dict[str, Any]:
+def lower_names(value: Any, known: Set[str] = frozenset()) -> dict[str, Any]:
     """An object by lower-case names, which must be among the known ones if any are given. Null is an empty object."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise WrongBody(mismatch(value, "object"))
-    for name in value:
-        if known and name.lower() not in known:
-            raise WrongBody(f'json: unknown field "{name}"')
-    return {name.lower(): item for name, item in value.items()}
+    lowered = {name.lower(): item for name, item in value.items()}
+    if known and not lowered.keys() <= known:
+        unknown = next(name for name in value if name.lower() not in known)
+        raise WrongBody(f'json: unknown field "{unknown}"')
+    return lowered
 
 
 def mismatch(value: Any, wanted: str) -> str:
@@ -135,12 +130,12 @@ def converter(record_type: type[msgspec.Struct]) -> Convert:
     strict = record_type not in LENIENT
     fields = {}
     zeros = {}
-    for wire, attribute in zip(record_type.__struct_encode_fields__, record_type.__struct_fields__):
-        fields[wire.lower()] = (attribute, _duration if attribute in durations else _converter(hints[attribute]))
-        if hints[attribute] is int:
-            zeros[attribute] = 0  # Go's zero, where the record's own default is another
-        elif hints[attribute] is bool:
-            zeros[attribute] = False
+    for field in msgspec.structs.fields(record_type):
+        attribute, annotation = field.name, hints[field.name]
+        found = (attribute, _duration if attribute in durations else _converter(annotation))
+        fields[field.encode_name.lower()] = fields[field.encode_name] = found  # most bodies spell the names as the records do
+        if annotation in (int, bool) and field.default != annotation():
+            zeros[attribute] = annotation()  # Go's zero, where the record's own default is another
 
     def convert(value: Any) -> Any:
         if value is None:
@@ -149,7 +144,7 @@ def converter(record_type: type[msgspec.Struct]) -> Convert:
             raise WrongBody(mismatch(value, record_type.__name__))
         found = dict(zeros)
         for name, item in value.items():
-            field = fields.get(name.lower())
+            field = fields.get(name) or fields.get(name.lower())
             if field is None:
                 if strict:
                     raise WrongBody(f'json: unknown field "{name}"')

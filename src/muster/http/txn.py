@@ -22,6 +22,9 @@ from muster.wire.replies import Reply
 MOST_OPERATIONS = 64
 _OPERATIONS = frozenset(("kv", "node", "service", "check"))
 _KV_FIELDS = frozenset(("verb", "key", "value", "flags", "index", "session", "namespace"))
+_NODE_FIELDS = frozenset(("verb", "node"))
+_SERVICE_FIELDS = frozenset(("verb", "node", "service"))
+_CHECK_FIELDS = frozenset(("verb", "check"))
 _META = b"X-Consul-Knownleader: %b\r\nX-Consul-Lastcontact: %d\r\n"
 
 
@@ -60,18 +63,18 @@ def _given(row: dict[str, Any], datacenter: str) -> TxnOp | None:
     if row.get("kv") is not None:
         return TxnOp(kv=_kv(bodies.lower_names(row["kv"], _KV_FIELDS)))
     if row.get("node") is not None:
-        fields = bodies.lower_names(row["node"], ("verb", "node"))
+        fields = bodies.lower_names(row["node"], _NODE_FIELDS)
         node = bodies.from_json(Node, fields.get("node"))
         node = replace(node, datacenter=node.datacenter or datacenter)
         return TxnOp(node=TxnNodeOp(verb=bodies.text(fields.get("verb") or ""), node=node))
     if row.get("service") is not None:
-        fields = bodies.lower_names(row["service"], ("verb", "node", "service"))
+        fields = bodies.lower_names(row["service"], _SERVICE_FIELDS)
         service = bodies.from_json(NodeService, fields.get("service"))
         return TxnOp(
             service=TxnServiceOp(verb=bodies.text(fields.get("verb") or ""), node=bodies.text(fields.get("node") or ""), service=service)
         )
     if row.get("check") is not None:
-        fields = bodies.lower_names(row["check"], ("verb", "check"))
+        fields = bodies.lower_names(row["check"], _CHECK_FIELDS)
         return TxnOp(check=TxnCheckOp(verb=bodies.text(fields.get("verb") or ""), check=bodies.from_json(HealthCheck, fields.get("check"))))
     return None
 

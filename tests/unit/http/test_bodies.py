@@ -234,3 +234,15 @@ def test_a_config_entry_takes_the_forms_of_hcl() -> None:
 
 def test_there_is_one_proxy_defaults_entry() -> None:
     assert parse_entry({"Kind": "proxy-defaults", "Name": "other"}).name == "global"
+
+
+@pytest.mark.parametrize(("start", "end"), [pytest.param(b"[", b"]", id="lists"), pytest.param(b'{"a":', b"}", id="objects")])
+def test_a_hundred_levels_are_read_and_one_more_is_not(start: bytes, end: bytes) -> None:
+    read_json(start * 100 + b"1" + end * 100)
+    with pytest.raises(WrongBody, match="max depth"):
+        read_json(start * 101 + b"1" + end * 101)
+
+
+def test_brackets_in_texts_are_no_nesting() -> None:
+    body = b'["\\t", "' + b"[" * 1000 + b'", "\\\\", "' + b"{" * 1000 + b'"]'
+    assert read_json(body) == ["\t", "[" * 1000, "\\", "{" * 1000]
