@@ -63,19 +63,20 @@ def test_an_event_is_fired_and_seen(site: Api, visit: Visit) -> None:
     expect(row(page, "restart").first).to_contain_text("now")
 
 
-def test_the_monitor_shows_the_log_as_it_is_written(site: Api, visit: Visit) -> None:
-    page = visit(f"{site.url}/ui/dc1/monitor")
+def test_the_monitor_shows_the_log_as_it_is_written(muster: Api, visit: Visit) -> None:
+    """On Muster only: Consul 1.8.7 holds back the few lines of a quiet agent from clients that take gzip, as every browser does."""
+    page = visit(f"{muster.url}/ui/dc1/monitor")
     with page.expect_request(lambda one: "loglevel=debug" in one.url):
         page.get_by_role("combobox", name="Level").select_option("debug")
     log = page.get_by_role("log", name="Monitor")
     expect(log).to_be_visible()
     for _ in range(20):
-        site.put("/v1/agent/check/register", {"Name": "seen in the log", "TTL": "60s"})
+        muster.put("/v1/agent/check/register", {"Name": "seen in the log", "TTL": "60s"})
         if log.text_content() != "Waiting for the next line of the agent's log.":
             break
         page.wait_for_timeout(250)
     expect(log).not_to_have_text("Waiting for the next line of the agent's log.")
-    site.put("/v1/agent/check/deregister/seen%20in%20the%20log")
+    muster.put("/v1/agent/check/deregister/seen%20in%20the%20log")
 
 
 def test_a_snapshot_is_saved_inspected_and_restored(site: Api, visit: Visit, tmp_path: Any) -> None:
