@@ -19,6 +19,7 @@ from muster.raft.messages import AppendEntries, InstallSnapshot, Message
 from muster.raft.node import Node
 from muster.raft.timing import Timing
 from muster.server import chunking
+from muster.server.commit_batch import LeadershipLost
 from muster.server.consensus_effects import EffectRunner, Peers
 from muster.server.consensus_snapshots import OpenSnapshot, Snapshots
 from muster.server.consensus_start import found, make_node
@@ -372,6 +373,8 @@ class Consensus:
             if not self._runner.accepts:
                 raise self._runner.refusal()
             index = await self._snapshots.install(content, index)
+        if not self._runner.accepts:  # nothing would ever complete what is proposed now
+            raise LeadershipLost if self.failed is None else self._runner.refusal()
         # As after an election: the first entry behind the snapshot tells the followers that they need it.
         done: asyncio.Future[object] = self._loop.create_future()
         self._propose(Proposal(NOOP), done)

@@ -95,3 +95,22 @@ async def test_where_it_is_elected_again_all_hold_the_snapshot(attempt):
         held = {tuple(peer.state.applied.values()) for peer in cluster.live()}
         assert len(held) == 1, "all or none"
         assert held.pop() in (("restored", "after"), (*(f"before {n}" for n in range(20)), "after"))
+
+
+@scenario
+async def test_leadership_that_is_lost_while_the_state_is_replaced_is_told():
+    async with Cluster("a", "b", "c") as cluster:
+        old = await cluster.leader()
+        await old.put("before")
+        cut, snapshots = Cut(old), old.consensus._snapshots
+        install = snapshots.install
+
+        async def slow(content, index):
+            found = await install(content, index)
+            await cluster.until(lambda: not old.consensus.is_leader())
+            return found
+
+        snapshots.install = slow
+        with pytest.raises(LeadershipLost):
+            await asyncio.wait_for(old.consensus.install(RESTORED, 0), 30)
+        cut.heal()
