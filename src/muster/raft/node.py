@@ -109,6 +109,10 @@ class Node(Voter):
             return []
         return self._stand(now)
 
+    def takes_proposals(self) -> bool:
+        """Whether this server leads and is not handing over."""
+        return self._office is not None and not self._office.transfer_to
+
     def propose(self, now: float, proposals: list[Proposal]) -> list[Effect]:
         """Appends entries for these, in one batch. Raises NoLeader on a server that does not lead, or hands over."""
         office = self._office

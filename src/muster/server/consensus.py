@@ -405,6 +405,8 @@ class Consensus:
     async def _transfer(self, target: str) -> None:
         if not self._runner.accepts:
             raise self._runner.refusal()
+        if self._runner.transfer is not None:  # it may have failed for the core, and word of it wait for the disk
+            raise Rejected("leadership transfer already in progress")
         now = self._clock.monotonic()
         effects = self._node.transfer_leadership(now, target or self._node.transfer_target(now))
         self._runner.transfer = transfer = self._loop.create_future()

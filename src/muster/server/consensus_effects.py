@@ -130,7 +130,7 @@ class EffectRunner:
     def flush(self) -> None:
         """Proposes the next batch, if nothing is in its way."""
         blocked = self._writing or self._held or self._replay is not None or self.transfer is not None
-        if blocked or not self.accepts or not self.batch.proposals:
+        if blocked or not self.accepts or not self.batch.proposals or not self._node.takes_proposals():
             return
         now = self._clock.monotonic()
         self.carry_out(self._node.propose(now, self.batch.take(self._node.log.last_index + 1, now)))

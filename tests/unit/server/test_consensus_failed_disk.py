@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from consensus_parts import Remembering, consensus
 from test_consensus import scenario
 
-from muster.model.errors import NoLeader
+from muster.model.errors import NoLeader, Rejected
 from muster.raft.effects import Send
 from muster.raft.entries import COMMAND, Entry
 from muster.raft.membership import Configuration, Member
@@ -143,4 +143,34 @@ async def test_a_verification_fails_although_the_word_that_another_leads_still_w
         await verified
     assert doubtful.exception() is not None
     assert unhandled == []
+    await server.stop()
+
+
+@scenario
+async def test_a_second_transfer_waits_for_the_word_that_the_first_failed_and_what_is_held_is_proposed_once():
+    worker, peers = FailingWorker(), KeptPeers()
+    storage = in_memory()
+    found(storage, THREE)
+    server = consensus(storage, Remembering(), worker=worker, peers=peers, bootstrap=False, timing=Timing(0.001, 0.001, 60.0, 1.0))
+    await server.start()
+    now = server._clock.monotonic()
+    server._runner.carry_out(server._node.tick(now + 1.0))
+    ballot = next(effect.message for effect in peers.sent if isinstance(effect.message, RequestVote))
+    server.receive("id-2", RequestVoteResponse(ballot.term, True))
+    worker.holding = True
+    server.commit(2, b"\x02a", None)
+    await asyncio.sleep(0)
+    first = server.transfer_leadership("id-2")
+    await asyncio.sleep(0)
+    held = server.commit(2, b"\x02b", None)
+    server._runner.carry_out(server._node.tick(now + 2.0))
+    second = server.transfer_leadership("id-3")
+    with pytest.raises(Rejected, match="already in progress"):
+        await second
+    last = server.last_index
+    worker.go_on()
+    with pytest.raises(Rejected, match="timeout"):
+        await first
+    assert server.last_index == last + 1
+    assert not held.done()
     await server.stop()
