@@ -167,8 +167,6 @@ def a_failed_disk_acknowledges(patch: pytest.MonkeyPatch) -> None:
 PLANTED: dict[Plant, int] = {
     vote_not_persisted: 0,
     commit_of_an_old_terms_entry_by_count: 0,
-    lease_without_a_quorum: 0,
-    stale_read_after_a_partition: 0,
     snapshot_that_forgets_the_configuration: 1,
     acknowledgement_before_the_sync: 0,
     acknowledgement_before_the_write: 0,
@@ -179,7 +177,10 @@ PLANTED: dict[Plant, int] = {
     success_without_the_entry: 0,
     terms_of_earlier_entries_not_compared: 0,
     a_vote_for_a_shorter_log: 0,
-    a_log_that_was_not_synced_is_trusted: 0,
+    a_log_that_was_not_synced_is_trusted: 5,
     a_failed_disk_acknowledges: 1,
 }
 """Each bug, and a seed that finds it."""
+
+SOUGHT: tuple[Plant, ...] = (lease_without_a_quorum, stale_read_after_a_partition)
+"""Bugs that no seed has found yet: clients would have to ask a deposed leader for what another one has overwritten."""

@@ -2,7 +2,7 @@
 
 import os
 
-SEEDS = int(os.environ.get("MUSTER_RAFT_SEEDS", "500"))
+SEEDS = int(os.environ.get("MUSTER_RAFT_SEEDS", "60"))
 CHUNK = 10
 """Seeds of one test."""
 

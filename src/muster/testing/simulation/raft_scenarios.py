@@ -231,7 +231,10 @@ def run(seed: int, replay: str = "", keep_trace: bool = False) -> RandomCluster:
     """One life. Raises Violation."""
     with _silent():
         life = RandomCluster(seed, replay or f"scripts/simulate --raft --seed {seed}", keep_trace)
-        life.run()
+        try:
+            life.run()
+        finally:
+            life.cluster.end()
     return life
 
 
