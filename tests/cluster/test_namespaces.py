@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,12 @@ PORT = 7000
 def hosts() -> Iterator[tuple[Host, Host]]:
     needs_namespaces()
     with Network() as network:
-        yield network.host(), network.host()
+        first, second = network.host(), network.host()
+        deadline = time.monotonic() + 10
+        while not (arrived(first, second, 1) and arrived(second, first, 1)):  # the kernel brings the devices up in its own time
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield first, second
 
 
 def arrived(sender: Host, receiver: Host, count: int) -> int:

@@ -77,7 +77,7 @@ def test_a_directory_of_the_real_program_does_not_start(tmp_path):
     (tmp_path / "raft").mkdir()
     (tmp_path / "raft" / "raft.db").write_bytes(b"bolt")
     text = refused("-server", "-bootstrap-expect=1", f"-data-dir={tmp_path}", "-bind=127.0.0.1")
-    assert "snapshot restore" in text and "raft.db" in text
+    assert "muster migrate" in text and "retry_join" in text
 
 
 @pytest.mark.parametrize(

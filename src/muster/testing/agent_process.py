@@ -1,6 +1,7 @@
 """Agents in processes of their own, and the one process that all of them are forked off."""
 
 import atexit
+import contextlib
 import json
 import os
 import selectors
@@ -162,7 +163,8 @@ class AgentProcess:
         """Sends a signal that ends it, if it runs."""
         if self.is_running:
             self._told_to_end = True
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself a moment ago
+                os.kill(self.pid, number)
 
     def end(self, number: signal.Signals, limit: float) -> int | None:
         """Sends a signal and waits; after `limit` seconds it is killed. Returns the status; None if it never ran."""
