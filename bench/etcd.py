@@ -78,7 +78,7 @@ class Etcd:
             with contextlib.suppress(OSError, ValueError, KeyError, HTTPException):
                 self.leader()
                 return
-            time.sleep(0.1)
+            time.sleep(0.1)  # a foreign program: nothing tells when it leads
         raise SystemExit(f"etcd has no leader within {limit:.0f} s")
 
     def leader(self) -> Member:

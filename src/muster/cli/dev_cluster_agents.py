@@ -64,7 +64,7 @@ class Agents:
             if isinstance(key.data, Agent):
                 self._pass_on(key.data)
             else:
-                key.fileobj.recv(4096)  # type: ignore[union-attr]
+                key.fileobj.recv(4096)  # type: ignore[union-attr]  # a socket was registered
         self._follow_signals()
         self._bury()
         if not self._has_led and not self._is_ending:

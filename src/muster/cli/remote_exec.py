@@ -128,7 +128,7 @@ class _Execution:
         if not self._client.kv.put(f"{self._folder}/job", job, acquire=self._session):
             raise _Failed("Failed to create job file: the session is gone")
         self._tell("Uploaded remote execution spec")
-        time.sleep(invocation.number("wait-repl") / SECOND)
+        time.sleep(invocation.number("wait-repl") / SECOND)  # other servers must have the job before the event comes to their agents
         payload = json.dumps({"Prefix": invocation.text("prefix"), "Session": self._session}).encode()
         filters = {name: invocation.text(name) for name in ("node", "service", "tag")}
         self._tell(f"Fired remote execution event: {self._client.event.fire(EVENT, payload, **filters)}")

@@ -131,7 +131,7 @@ class Answering(asyncio.Protocol):
         output = self._output
         output.append(response.sent)
         if len(response.body) > SHORT_BODY:  # type: ignore[arg-type]  # the caller looked
-            output.append(response.body)  # type: ignore[arg-type]
+            output.append(response.body)  # type: ignore[arg-type]  # as above
         if listener.metrics is not None:
             listener.metrics.sample(request.endpoint.labels[request.method], (listener.now() - self._started) * 1000.0)
         self._current = None

@@ -143,7 +143,7 @@ class Cluster:
             for agent in agents:
                 agent.process.start()
             self.until_ready()
-        except BaseException:
+        except BaseException:  # an interrupted start, too, leaves no processes behind
             self.stop()
             raise
         return self
@@ -204,7 +204,7 @@ class Cluster:
                     return value
             if time.monotonic() > end:
                 raise NotReady(f"not within {limit:g} s: {what}{self._logs()}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)  # the condition is any, so nothing tells when it holds
 
     def until_ready(self, limit: float = READY_LIMIT) -> Agent:
         """The leader, once all agents that run know it and it takes writes. Raises NotReady, at once if an agent ended by itself."""

@@ -18,12 +18,12 @@ def preload() -> None:
     import muster.dns.recursor
     import muster.dns.resolver
     import muster.http.routes
-    import muster.program.main  # noqa: F401
+    import muster.program.main  # noqa: F401  # loaded once, for all copies
     from muster.server import endpoints
 
     endpoints.table()
     try:
-        import uvloop  # noqa: F401
+        import uvloop  # noqa: F401  # as above
     except ImportError:
         pass
     gc.collect()
