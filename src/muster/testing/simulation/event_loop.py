@@ -25,7 +25,7 @@ class HungLoop(AssertionError):
     """The program keeps itself busy without time passing."""
 
 
-class HostLoop(_LoopWithoutSockets):  # type: ignore[misc]  # its base is made of what is left out
+class HostLoop(_LoopWithoutSockets):  # type: ignore[misc]  # the base is untyped: see above
     """See the module. `errors` are those of tasks that nobody asked for, as they come."""
 
     def __init__(self, now: Callable[[], float]) -> None:
