@@ -15,7 +15,6 @@ import base64
 import binascii
 import logging
 import os
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ import msgspec
 from msgspec import Struct, field
 
 from muster.agent.events import UserEvent
+from muster.agent.process_group import end_group, start_group
 from muster.model.durations import SECOND
 from muster.model.errors import MusterError, NotFound, Rejected
 from muster.model.kv import KVEntry
@@ -123,13 +123,7 @@ class RemoteExecution:
                 arguments = [shell, "-c", str(path)]
             logger.info("remote exec: node=%s session=%s arguments=%s", self._node, announced.session, arguments)
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *arguments,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                process = await start_group(arguments)
             except OSError as error:
                 logger.warning("remote exec could not be started: error=%s", error)
                 return NOT_STARTED
@@ -137,7 +131,7 @@ class RemoteExecution:
                 await self._pass_on(announced, process, job.wait / SECOND)
                 status = await process.wait()
             finally:
-                _end(process)
+                await end_group(process)
         return status if status >= 0 else NOT_STARTED
 
     async def _pass_on(self, announced: Announcement, process: asyncio.subprocess.Process, wait: float) -> None:
@@ -171,11 +165,3 @@ async def _piece(stream: asyncio.StreamReader, wait: float) -> tuple[bytes, bool
     except TimeoutError:
         pass  # what there is is written
     return gathered, False
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of what the job started outlives it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # all of it has ended by itself

@@ -1,12 +1,11 @@
 """Script checks: a program's exit status. 0 is passing, 1 warning, all else critical."""
 
 import asyncio
-import os
 import shutil
-import signal
 from dataclasses import dataclass
 
 from muster.agent.checks.result import DEFAULT_OUTPUT_LIMIT, Result, Tail, critical, passing, warning
+from muster.agent.process_group import end_group, start_group
 from muster.model.durations import SECOND, format_duration
 
 DEFAULT_TIMEOUT = 30.0  # seconds
@@ -25,13 +24,7 @@ class ScriptCheck:
         """The result; the program and all that it started in its group are gone by then."""
         tail = Tail(self.output_limit)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = await start_group(self.arguments)
         except OSError as error:
             return critical(_start_error(self.arguments[0], error))
         try:
@@ -42,7 +35,7 @@ class ScriptCheck:
             limit = format_duration(int(self.timeout * SECOND))
             return critical(f"Timed out ({limit}) running check\n\n{tail.text()}" if tail.total else f"Timed out ({limit}) running check")
         finally:
-            await _end(process)
+            await end_group(process)
         return {0: passing, 1: warning}.get(status, critical)(tail.text())
 
 
@@ -50,18 +43,6 @@ async def _drain(process: asyncio.subprocess.Process, tail: Tail) -> None:
     assert process.stdout is not None
     while data := await process.stdout.read(READ_SIZE):
         tail.write(data)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the whole group, members that outlived the program included, and reap the program."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # all of them have ended by themselves
-    if process.returncode is None:
-        await process.wait()
-    transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]  # no public way to drop a pipe that others hold open
-    transport.close()
 
 
 def _start_error(program: str, error: OSError) -> str:
