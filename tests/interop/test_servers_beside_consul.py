@@ -1,5 +1,6 @@
 """Servers of both programs in one datacenter: they hold the same state after the same commands, lead in turn, and take each other's place."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,14 @@ def running(servers: list[MixedServer]) -> Iterator[None]:
         yield
 
 
+def write_a_coordinate(leader: MixedServer) -> None:
+    """A leader writes coordinates every few seconds: whether it did among the random commands is a matter of time."""
+    place = {"Node": leader.name, "Segment": "written", "Coord": {"Vec": [0.0] * 8, "Error": 1.5, "Height": 1e-5}}
+    assert leader.call("PUT", "/v1/coordinate/update", json.dumps(place))[0] == 200
+    where = f"/v1/coordinate/node/{leader.name}"
+    until(lambda: [row for row in leader.ask(where) if row["Segment"] == "written"], "the coordinate is written", servers=[leader])
+
+
 def test_three_servers_of_both_programs_agree_whoever_leads(consul, tmp_path):
     addresses = [f"127.0.9.{number}" for number in (1, 2, 3)]
     calm = {"raft_multiplier": 3}  # so that an election by time-out and a handover are told apart
@@ -49,6 +58,7 @@ def test_three_servers_of_both_programs_agree_whoever_leads(consul, tmp_path):
             make_leader(leader, [one for one in servers if one is not leader])
             commands.run(COMMANDS // 3)
             assert differences(servers, questions(*commands.names())) == []
+        write_a_coordinate(second)
         print(f"{commands.sent} commands, {commands.refused} of them refused, to index {ours.applied()}")
         make_leader(ours, [first, second])
         assert_handed_over(ours, first, second)
